@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the Python scripts of harness/ share: directories, cpio archives, kernel logs."""
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).absolute().parent.parent
+BUILD = ROOT / 'build'
+LIST = ROOT / 'harness/selftests.list'
+
+# What a kernel that is well never says.
+SPLAT = re.compile(r'WARNING: |BUG[: ]|Oops|general protection fault|possible .* detected|INFO: '
+                   r'|KASAN|UBSAN|[Bb]ad page|scheduling while atomic|sleeping function called'
+                   r'|rcu.*stall|kmemleak: \d|refcount_t:|list_(add|del) corruption|ODEBUG'
+                   r'|blocked for more than')
+
+
+def splats(lines, expected):
+    """The lines of a kernel log that are bad, but for those that match one of these patterns."""
+    return [line.strip() for line in lines
+            if SPLAT.search(line) and not any(pattern.search(line) for pattern in expected)]
+
+
+def list_lines():
+    """harness/selftests.list without comments: line number, first word, rest."""
+    for number, line in enumerate(LIST.read_text().splitlines(), 1):
+        word, _, rest = line.partition(' ')
+        if word and not word.startswith('#'):
+            yield number, word, rest
+
+
+def expectations():
+    """The expect lines of the list: pairs of a test's name and a pattern."""
+    pairs = (rest.split(' ', 1) for _, word, rest in list_lines() if word == 'expect')
+    return [(name, re.compile(pattern)) for name, pattern in pairs]
+
+
+def cpio(members):
+    """A cpio archive in the 'newc' format: name -> (mode, bytes). Its times are always 0."""
+    parts = []
+    for number, (name, (mode, data)) in enumerate([*sorted(members.items()), ('TRAILER!!!', (0, b''))], 1):
+        path = name.encode() + b'\0'
+        fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0]
+        head = b'070701' + b''.join(b'%08x' % field for field in fields) + path
+        parts += [head, bytes(-len(head) % 4), data, bytes(-len(data) % 4)]
+    return b''.join(parts)
