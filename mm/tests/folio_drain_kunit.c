@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of folio_drain: one for each order in which the waiter and the
+ * foreign references can meet, and for each reason to refuse.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/fs.h>
+#include <linux/folio_drain.h>
+#include <linux/folio_owner.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+#include <linux/sched/signal.h>
+#include "../folio_owner.h"
+
+/* Locked, with @refs references. */
+static struct folio *new_folio(struct kunit *test, int refs)
+{
+	struct folio *folio = folio_alloc(GFP_KERNEL, 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	if (refs > 1)
+		folio_ref_add(folio, refs - 1);
+	folio_lock(folio);
+	return folio;
+}
+
+/* What every drain that is done leaves, and what every caller does next. */
+static void expect_drained(struct kunit *test, struct folio *folio)
+{
+	KUNIT_EXPECT_EQ(test, 0, folio_ref_count(folio));
+	KUNIT_EXPECT_FALSE(test, folio_test_private(folio));
+	KUNIT_EXPECT_NULL(test, folio_get_private(folio));
+	folio_ref_unfreeze(folio, 1);
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
+/* What every drain that was cancelled or refused leaves. */
+static void expect_untouched(struct kunit *test, struct folio *folio, int refs)
+{
+	KUNIT_EXPECT_EQ(test, refs, folio_ref_count(folio));
+	KUNIT_EXPECT_FALSE(test, folio_test_private(folio));
+	KUNIT_EXPECT_NULL(test, folio_get_private(folio));
+	folio_unlock(folio);
+	while (refs--)
+		folio_put(folio);
+}
+
+static void no_foreign_reference(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 3);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 3));
+	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_UNINTERRUPTIBLE, 1));
+	expect_drained(test, folio);
+}
+
+static void put_then_wait(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	/* Lookups go on while somebody has a reference. */
+	KUNIT_EXPECT_TRUE(test, folio_try_get(folio));
+	folio_put(folio);
+	folio_put(folio);
+	KUNIT_EXPECT_FALSE(test, folio_try_get(folio));
+	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_UNINTERRUPTIBLE, 1));
+	expect_drained(test, folio);
+}
+
+static bool put_before_giving_up(struct folio *folio, unsigned int refs)
+{
+	folio_put(folio);
+	return folio_ref_sub_and_test(folio, refs);
+}
+
+/* The foreign reference goes after the fast path failed: the waiter is last. */
+static void put_before_drop(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	kunit_activate_static_stub(test, folio_drain_give_up, put_before_giving_up);
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	kunit_deactivate_static_stub(test, folio_drain_give_up);
+	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_UNINTERRUPTIBLE, 1));
+	expect_drained(test, folio);
+}
+
+/* Another task, and the end of it. */
+struct other {
+	struct folio *folio;
+	unsigned int state;
+	int err;
+	bool cancelled;
+	struct completion done;
+};
+
+static void run_other(struct kunit *test, int (*fn)(void *), struct other *other)
+{
+	struct task_struct *task;
+
+	init_completion(&other->done);
+	task = kthread_run(fn, other, "folio_drain_test");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+}
+
+static int put_later(void *data)
+{
+	struct other *other = data;
+
+	schedule_timeout_uninterruptible(2);
+	folio_put(other->folio);
+	kthread_complete_and_exit(&other->done, 0);
+}
+
+static void wait_then_put(struct kunit *test)
+{
+	struct other other = { .folio = new_folio(test, 2) };
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, other.folio, 1));
+	run_other(test, put_later, &other);
+	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_KILLABLE,
+						  MAX_SCHEDULE_TIMEOUT));
+	wait_for_completion(&other.done);
+	expect_drained(test, other.folio);
+}
+
+static void timeout_then_cancel(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 5);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 3));
+	KUNIT_EXPECT_EQ(test, 2, folio_ref_count(folio));
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT,
+			folio_drain_wait(&drain, TASK_UNINTERRUPTIBLE, 1));
+	KUNIT_EXPECT_TRUE(test, folio_drain_cancel(&drain));
+	expect_untouched(test, folio, 5);
+}
+
+static void cancel_before_waiting(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	KUNIT_EXPECT_TRUE(test, folio_drain_cancel(&drain));
+	expect_untouched(test, folio, 2);
+}
+
+static void cancel_after_some_puts(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 4);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	folio_put(folio);
+	folio_put(folio);
+	KUNIT_EXPECT_TRUE(test, folio_drain_cancel(&drain));
+	expect_untouched(test, folio, 2);
+}
+
+static void cancel_after_last_put(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT,
+			folio_drain_wait(&drain, TASK_UNINTERRUPTIBLE, 1));
+	folio_put(folio);
+	/* Too late: the drain counts as done. */
+	KUNIT_EXPECT_FALSE(test, folio_drain_cancel(&drain));
+	expect_drained(test, folio);
+}
+
+static void cancel_of_fast_path(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 1);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	KUNIT_EXPECT_FALSE(test, folio_drain_cancel(&drain));
+	expect_drained(test, folio);
+}
+
+static void wait_again_after_timeout(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT,
+			folio_drain_wait(&drain, TASK_KILLABLE, 1));
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_KILLABLE, 1));
+	expect_drained(test, folio);
+}
+
+static void drain_twice_in_turn(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	KUNIT_ASSERT_TRUE(test, folio_drain_cancel(&drain));
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_KILLABLE, 1));
+	expect_drained(test, folio);
+}
+
+/* A signal is pending before the wait: it must not sleep. */
+static int wait_signalled(void *data)
+{
+	struct other *other = data;
+	struct folio_drain drain;
+
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+	other->err = folio_drain_start(&drain, other->folio, 1);
+	if (!other->err) {
+		other->err = folio_drain_wait(&drain, other->state,
+					      MAX_SCHEDULE_TIMEOUT);
+		other->cancelled = folio_drain_cancel(&drain);
+	}
+	kthread_complete_and_exit(&other->done, 0);
+}
+
+static void wait_with_signal(struct kunit *test, unsigned int state)
+{
+	struct other other = {
+		.folio	= new_folio(test, 2),
+		.state	= state,
+	};
+
+	run_other(test, wait_signalled, &other);
+	wait_for_completion(&other.done);
+	KUNIT_EXPECT_EQ(test, -ERESTARTSYS, other.err);
+	KUNIT_EXPECT_TRUE(test, other.cancelled);
+	expect_untouched(test, other.folio, 2);
+}
+
+static void killed(struct kunit *test)
+{
+	wait_with_signal(test, TASK_KILLABLE);
+}
+
+static void interrupted(struct kunit *test)
+{
+	wait_with_signal(test, TASK_INTERRUPTIBLE);
+}
+
+static void wait_in_no_state(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, folio_drain_wait(&drain, TASK_RUNNING, 1));
+	KUNIT_EXPECT_TRUE(test, folio_drain_cancel(&drain));
+	expect_untouched(test, folio, 2);
+}
+
+struct kept {
+	struct folio_owner owner;
+	unsigned int frees;
+};
+
+static void keep(struct folio *folio)
+{
+	container_of(folio_owner(folio), struct kept, owner)->frees++;
+	folio_owner_keep(folio);
+}
+
+static void keep_batch(struct folio_batch *fbatch)
+{
+	unsigned int i;
+
+	for (i = 0; i < folio_batch_count(fbatch); i++)
+		keep(fbatch->folios[i]);
+}
+
+static const struct folio_owner_ops keep_ops = {
+	.name		= "kunit-drain",
+	.module		= THIS_MODULE,
+	.free		= keep,
+	.free_batch	= keep_batch,
+};
+
+/* The drain, and not the owner, hears of the last put; the owner comes back. */
+static void owned_folio(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct kept kept = { };
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_init(&kept.owner, &keep_ops, NULL));
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_set(folio, &kept.owner));
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	KUNIT_EXPECT_PTR_NE(test, &kept.owner, folio_owner(folio));
+	KUNIT_EXPECT_EQ(test, -EBUSY, folio_owner_set(folio, &kept.owner));
+	KUNIT_EXPECT_TRUE(test, folio_drain_cancel(&drain));
+	KUNIT_EXPECT_PTR_EQ(test, &kept.owner, folio_owner(folio));
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_KILLABLE, 1));
+	KUNIT_EXPECT_EQ(test, 0, kept.frees);
+	KUNIT_EXPECT_PTR_EQ(test, &kept.owner, folio_owner(folio));
+
+	folio_unlock(folio);
+	folio_ref_unfreeze(folio, 1);
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, 1, kept.frees);
+	folio_owner_release(folio);
+	folio_owner_exit(&kept.owner);
+}
+
+/* The second of two folios of one owner is being drained: it is no run. */
+static void batch_with_drain(struct kunit *test)
+{
+	struct folio *first = new_folio(test, 1);
+	struct folio *folio = new_folio(test, 2);
+	struct kept kept = { };
+	struct folio_batch fbatch;
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_init(&kept.owner, &keep_ops, NULL));
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_set(first, &kept.owner));
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_set(folio, &kept.owner));
+	folio_unlock(first);
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	folio_batch_init(&fbatch);
+	folio_batch_add(&fbatch, first);
+	folio_batch_add(&fbatch, folio);
+	folios_put(&fbatch);
+	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_KILLABLE, 1));
+	KUNIT_EXPECT_EQ(test, 1, kept.frees);
+
+	folio_unlock(folio);
+	folio_owner_release(first);
+	folio_owner_release(folio);
+	folio_owner_exit(&kept.owner);
+}
+
+static void busy_private(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	folio_attach_private(folio, test);
+	KUNIT_EXPECT_EQ(test, -EBUSY, folio_drain_start(&drain, folio, 1));
+	KUNIT_EXPECT_PTR_EQ(test, (void *)test, folio_detach_private(folio));
+	expect_untouched(test, folio, 2);
+}
+
+static void busy_writeback(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	folio_test_set_writeback(folio);
+	KUNIT_EXPECT_EQ(test, -EBUSY, folio_drain_start(&drain, folio, 1));
+	folio_test_clear_writeback(folio);
+	expect_untouched(test, folio, 2);
+}
+
+/* May attach private data at any time, for all that anybody knows. */
+static bool dirty_folio(struct address_space *mapping, struct folio *folio)
+{
+	return false;
+}
+
+static void busy_file_system(struct kunit *test)
+{
+	static const struct address_space_operations aops = {
+		.dirty_folio = dirty_folio,
+	};
+	struct address_space mapping = { .a_ops = &aops };
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	folio->mapping = &mapping;
+	KUNIT_EXPECT_EQ(test, -EBUSY, folio_drain_start(&drain, folio, 1));
+	folio->mapping = NULL;
+	expect_untouched(test, folio, 2);
+}
+
+static void busy_drain(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 3);
+	struct folio_drain drain, second;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	KUNIT_EXPECT_EQ(test, -EBUSY, folio_drain_start(&second, folio, 1));
+	KUNIT_EXPECT_TRUE(test, folio_drain_cancel(&drain));
+	expect_untouched(test, folio, 3);
+}
+
+static void bad_references(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, folio_drain_start(&drain, folio, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, folio_drain_start(&drain, folio, 3));
+	folio_unlock(folio);
+	KUNIT_EXPECT_EQ(test, -EINVAL, folio_drain_start(&drain, folio, 1));
+	folio_lock(folio);
+	expect_untouched(test, folio, 2);
+}
+
+static struct kunit_case folio_drain_cases[] = {
+	KUNIT_CASE(no_foreign_reference),
+	KUNIT_CASE(put_then_wait),
+	KUNIT_CASE(put_before_drop),
+	KUNIT_CASE(wait_then_put),
+	KUNIT_CASE(timeout_then_cancel),
+	KUNIT_CASE(cancel_before_waiting),
+	KUNIT_CASE(cancel_after_some_puts),
+	KUNIT_CASE(cancel_after_last_put),
+	KUNIT_CASE(cancel_of_fast_path),
+	KUNIT_CASE(wait_again_after_timeout),
+	KUNIT_CASE(drain_twice_in_turn),
+	KUNIT_CASE(killed),
+	KUNIT_CASE(interrupted),
+	KUNIT_CASE(wait_in_no_state),
+	KUNIT_CASE(owned_folio),
+	KUNIT_CASE(batch_with_drain),
+	KUNIT_CASE(busy_private),
+	KUNIT_CASE(busy_writeback),
+	KUNIT_CASE(busy_file_system),
+	KUNIT_CASE(busy_drain),
+	KUNIT_CASE(bad_references),
+	{}
+};
+
+static struct kunit_suite folio_drain_suite = {
+	.name = "folio_drain",
+	.test_cases = folio_drain_cases,
+};
+
+kunit_test_suite(folio_drain_suite);
+
+MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
+MODULE_DESCRIPTION("KUnit tests of folio_drain");
+MODULE_LICENSE("GPL");

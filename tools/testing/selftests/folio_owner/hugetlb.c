@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Hugetlb pages reach their owner, and behave as they always did. */
+#include <linux/memfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include "../kselftest_harness.h"
+#include "util.h"
+
+#define PAGES	8
+
+#define KPF_HUGE	17
+#define KPF_PRIVATE	35
+#define MPOL_MF_MOVE	2
+
+#define HVO		"/proc/sys/vm/hugetlb_optimize_vmemmap"
+#define NODE1		"/sys/devices/system/node/node1/hugepages/hugepages-2048kB/"
+
+static long free_pages(void)
+{
+	return get(HPAGES_2M "free_hugepages");
+}
+
+static long nr_pages(void)
+{
+	return get(HPAGES_2M "nr_hugepages");
+}
+
+static int huge_memfd(void)
+{
+	return memfd_create("hugetlb", MFD_HUGETLB | 21U << MFD_HUGE_SHIFT);
+}
+
+static char *map_file(int fd, size_t pages)
+{
+	if (ftruncate(fd, pages * HPAGE_SIZE))
+		return MAP_FAILED;
+	return mmap(NULL, pages * HPAGE_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd, 0);
+}
+
+FIXTURE(hugetlb)
+{
+	long nr;
+	long overcommit;
+	long hvo;
+	struct owner before;
+	long free;
+};
+
+FIXTURE_SETUP(hugetlb)
+{
+	self->nr = nr_pages();
+	self->overcommit = get(HPAGES_2M "nr_overcommit_hugepages");
+	self->hvo = get(HVO);
+	self->before = owner(HUGETLB_2M);
+	self->free = free_pages();
+	if (self->free < PAGES)
+		SKIP(return, "needs 8 free huge pages");
+	ASSERT_EQ(self->before.instances, 1);
+}
+
+FIXTURE_TEARDOWN(hugetlb)
+{
+	set(HVO, self->hvo);
+	set(HPAGES_2M "nr_overcommit_hugepages", self->overcommit);
+	set(HPAGES_2M "nr_hugepages", self->nr);
+}
+
+TEST_F(hugetlb, munmap_frees_in_batches)
+{
+	char *memory = map_huge(PAGES);
+	struct owner after;
+
+	ASSERT_NE(memory, MAP_FAILED);
+	fill(memory, PAGES, HPAGE_SIZE, 1);
+	ASSERT_EQ(free_pages(), self->free - PAGES);
+	ASSERT_EQ(munmap(memory, PAGES * HPAGE_SIZE), 0);
+
+	after = owner(HUGETLB_2M);
+	ASSERT_EQ(free_pages(), self->free);
+	ASSERT_EQ(after.frees, self->before.frees + PAGES);
+	ASSERT_EQ(after.batched, self->before.batched + PAGES);
+	ASSERT_EQ(after.live, self->before.live);
+}
+
+TEST_F(hugetlb, truncate_frees)
+{
+	int fd = huge_memfd();
+	char *memory = map_file(fd, PAGES);
+
+	ASSERT_NE(memory, MAP_FAILED);
+	fill(memory, PAGES, HPAGE_SIZE, 1);
+	ASSERT_EQ(free_pages(), self->free - PAGES);
+
+	TH_LOG("not while the page cache has them");
+	ASSERT_EQ(munmap(memory, PAGES * HPAGE_SIZE), 0);
+	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees);
+
+	TH_LOG("by truncate");
+	ASSERT_EQ(ftruncate(fd, HPAGE_SIZE), 0);
+	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees + PAGES - 1);
+
+	TH_LOG("and by the last close");
+	ASSERT_EQ(close(fd), 0);
+	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees + PAGES);
+	ASSERT_EQ(free_pages(), self->free);
+}
+
+TEST_F(hugetlb, copy_on_write_frees_the_copy)
+{
+	char *memory = map_huge(1);
+	pid_t child;
+	int status;
+
+	ASSERT_NE(memory, MAP_FAILED);
+	fill(memory, 1, HPAGE_SIZE, 1);
+	child = fork();
+	if (!child) {
+		fill(memory, 1, HPAGE_SIZE, 2);
+		_exit(free_pages() != self->free - 2);
+	}
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	ASSERT_EQ(status, 0);
+	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees + 1);
+	ASSERT_EQ(free_pages(), self->free - 1);
+	ASSERT_TRUE(filled(memory, 1, HPAGE_SIZE, 1));
+
+	ASSERT_EQ(munmap(memory, HPAGE_SIZE), 0);
+	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees + 2);
+	ASSERT_EQ(free_pages(), self->free);
+}
+
+TEST_F(hugetlb, the_pool_is_what_is_owned)
+{
+	static const int sizes[] = { 0, 16, 3, 24 };
+
+	ASSERT_EQ(self->before.live, self->nr);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", sizes[i]));
+		ASSERT_EQ(nr_pages(), sizes[i]);
+		ASSERT_TRUE(eventually(owner(HUGETLB_2M).live == sizes[i]));
+	}
+	TH_LOG("and to resize it is not to free pages that were in use");
+	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees);
+}
+
+/* Pages that are not to stay in the pool have no owner once they are freed. */
+static void surplus(struct __test_metadata *_metadata, const struct owner *before)
+{
+	struct owner after;
+	char *memory;
+
+	ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", 0));
+	ASSERT_TRUE(set(HPAGES_2M "nr_overcommit_hugepages", PAGES));
+	ASSERT_TRUE(eventually(owner(HUGETLB_2M).live == 0));
+	memory = map_huge(PAGES);
+	ASSERT_NE(memory, MAP_FAILED);
+	fill(memory, PAGES, HPAGE_SIZE, 1);
+	ASSERT_EQ(get(HPAGES_2M "surplus_hugepages"), PAGES);
+	ASSERT_EQ(owner(HUGETLB_2M).live, PAGES);
+	ASSERT_TRUE(filled(memory, PAGES, HPAGE_SIZE, 1));
+	ASSERT_EQ(munmap(memory, PAGES * HPAGE_SIZE), 0);
+
+	ASSERT_TRUE(eventually(owner(HUGETLB_2M).live == 0));
+	after = owner(HUGETLB_2M);
+	ASSERT_EQ(after.frees, before->frees + PAGES);
+	ASSERT_EQ(nr_pages(), 0);
+	ASSERT_EQ(get(HPAGES_2M "surplus_hugepages"), 0);
+}
+
+TEST_F(hugetlb, surplus_goes_back_to_the_buddy)
+{
+	set(HVO, 0);
+	ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", 0));
+	surplus(_metadata, &self->before);
+	ASSERT_EQ(owner(HUGETLB_2M).deferred, self->before.deferred);
+}
+
+/* The memmap has to be allocated first, which may sleep: in a work item. */
+TEST_F(hugetlb, surplus_without_memmap_is_deferred)
+{
+	if (!set(HVO, 1))
+		SKIP(return, "no CONFIG_HUGETLB_PAGE_OPTIMIZE_VMEMMAP");
+	surplus(_metadata, &self->before);
+	ASSERT_EQ(owner(HUGETLB_2M).deferred, self->before.deferred + PAGES);
+}
+
+static void demote(struct __test_metadata *_metadata, const struct owner *before)
+{
+	long nr = get(HPAGES_1G "nr_hugepages");
+	struct owner big, small;
+
+	ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", 0));
+	if (access(HPAGES_1G "demote", W_OK) ||
+	    !set(HPAGES_1G "nr_hugepages", nr + 1) ||
+	    get(HPAGES_1G "nr_hugepages") != nr + 1)
+		SKIP(return, "no 1 GiB page to be had");
+
+	ASSERT_TRUE(eventually(owner(HUGETLB_2M).live == 0));
+	big = owner(HUGETLB_1G);
+	ASSERT_EQ(big.live, nr + 1);
+	ASSERT_TRUE(set(HPAGES_1G "demote", 1));
+
+	ASSERT_EQ(get(HPAGES_1G "nr_hugepages"), nr);
+	ASSERT_EQ(nr_pages(), 512);
+	ASSERT_EQ(owner(HUGETLB_1G).live, nr);
+	small = owner(HUGETLB_2M);
+	ASSERT_EQ(small.live, 512);
+
+	TH_LOG("what is demoted can be used, and freed to the buddy");
+	char *memory = map_huge(PAGES);
+
+	ASSERT_NE(memory, MAP_FAILED);
+	fill(memory, PAGES, HPAGE_SIZE, 1);
+	ASSERT_TRUE(filled(memory, PAGES, HPAGE_SIZE, 1));
+	ASSERT_EQ(munmap(memory, PAGES * HPAGE_SIZE), 0);
+	ASSERT_EQ(owner(HUGETLB_2M).frees, small.frees + PAGES);
+	ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", 0));
+	ASSERT_TRUE(eventually(owner(HUGETLB_2M).live == 0));
+}
+
+TEST_F(hugetlb, demoted_pages_change_their_owner)
+{
+	set(HVO, 0);
+	demote(_metadata, &self->before);
+}
+
+TEST_F(hugetlb, demoted_pages_without_memmap_change_their_owner)
+{
+	if (!set(HVO, 1))
+		SKIP(return, "no CONFIG_HUGETLB_PAGE_OPTIMIZE_VMEMMAP");
+	demote(_metadata, &self->before);
+}
+
+TEST_F(hugetlb, is_not_private_for_user_space)
+{
+	char *memory = map_huge(1);
+	unsigned long long flags;
+
+	ASSERT_NE(memory, MAP_FAILED);
+	fill(memory, 1, HPAGE_SIZE, 1);
+	ASSERT_NE(pfn_of(memory), 0);
+	flags = page_flags(pfn_of(memory));
+	ASSERT_TRUE(flags & 1ULL << KPF_HUGE);
+	ASSERT_FALSE(flags & 1ULL << KPF_PRIVATE);
+	ASSERT_EQ(munmap(memory, HPAGE_SIZE), 0);
+}
+
+static int move_to_node(void *page, int node)
+{
+	int status = -1;
+
+	if (syscall(SYS_move_pages, 0, 1UL, &page, &node, &status, MPOL_MF_MOVE) < 0)
+		return -errno;
+	return status;
+}
+
+/* Both the page that is left and the one that is filled stay owned. */
+static void migrate(struct __test_metadata *_metadata, char *memory,
+		    const struct owner *before)
+{
+	ASSERT_NE(memory, MAP_FAILED);
+	fill(memory, 1, HPAGE_SIZE, 1);
+	for (int i = 0; i < 4; i++) {
+		int node = i % 2;
+		long frees = owner(HUGETLB_2M).frees;
+		unsigned long pfn = pfn_of(memory);
+
+		ASSERT_EQ(move_to_node(memory, node), node);
+		ASSERT_TRUE(filled(memory, 1, HPAGE_SIZE, 1));
+		if (pfn != pfn_of(memory))
+			ASSERT_EQ(owner(HUGETLB_2M).frees, frees + 1);
+		ASSERT_FALSE(page_flags(pfn_of(memory)) & 1ULL << KPF_PRIVATE);
+		ASSERT_EQ(owner(HUGETLB_2M).live, nr_pages());
+	}
+	ASSERT_GT(owner(HUGETLB_2M).frees, before->frees + 1);
+	ASSERT_EQ(munmap(memory, HPAGE_SIZE), 0);
+}
+
+TEST_F(hugetlb, migration_of_anonymous_memory)
+{
+	if (get(NODE1 "free_hugepages") < 1)
+		SKIP(return, "needs huge pages on a second node");
+	migrate(_metadata, map_huge(1), &self->before);
+	ASSERT_EQ(free_pages(), self->free);
+}
+
+TEST_F(hugetlb, migration_of_a_file)
+{
+	int fd = huge_memfd();
+
+	if (get(NODE1 "free_hugepages") < 1)
+		SKIP(return, "needs huge pages on a second node");
+	migrate(_metadata, map_file(fd, 1), &self->before);
+	ASSERT_EQ(close(fd), 0);
+	ASSERT_EQ(free_pages(), self->free);
+}
+
+TEST_HARNESS_MAIN
