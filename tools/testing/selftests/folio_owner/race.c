@@ -30,7 +30,7 @@ FIXTURE_TEARDOWN(race)
 TEST_F_TIMEOUT(race, of_waiter_and_putter, 2 * SECONDS)
 {
 	struct test_folio_owner_race race = {
-		.want = 5,
+		.want = 50,
 		.timeout_ms = SECONDS * 1000,
 	};
 	struct owner before;
