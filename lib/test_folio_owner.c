@@ -192,13 +192,30 @@ static int test_put(struct test_file *file, void __user *arg)
 	return copy_to_user(arg, &put, sizeof(put)) ? -EFAULT : 0;
 }
 
-/* A drain of the file's own page, by the file's own reference. */
+/* A drain of a page that the file has one reference to. */
 
-static int test_drain(struct test_file *file, void __user *arg)
+static int drain_locked(struct folio *folio,
+			const struct test_folio_owner_drain *how)
 {
-	struct folio *folio = file->folio;
-	struct test_folio_owner_drain how;
 	struct folio_drain drain;
+	int err;
+
+	err = folio_drain_start(&drain, folio, 1);
+	if (err)
+		return err;
+
+	err = folio_drain_wait(&drain, how->killable ? TASK_KILLABLE :
+			       TASK_UNINTERRUPTIBLE,
+			       msecs_to_jiffies(how->timeout_ms));
+	if (err && folio_drain_cancel(&drain))
+		return err;
+	folio_owner_republish(folio, 1);
+	return 0;
+}
+
+static int test_drain(struct folio *folio, void __user *arg)
+{
+	struct test_folio_owner_drain how;
 	int err;
 
 	if (copy_from_user(&how, arg, sizeof(how)))
@@ -207,18 +224,7 @@ static int test_drain(struct test_file *file, void __user *arg)
 	err = folio_lock_killable(folio);
 	if (err)
 		return err;
-	err = folio_drain_start(&drain, folio, 1);
-	if (err)
-		goto unlock;
-
-	err = folio_drain_wait(&drain, how.killable ? TASK_KILLABLE :
-			       TASK_UNINTERRUPTIBLE,
-			       msecs_to_jiffies(how.timeout_ms));
-	if (err && folio_drain_cancel(&drain))
-		goto unlock;
-	err = 0;
-	folio_owner_republish(folio, 1);
-unlock:
+	err = drain_locked(folio, &how);
 	folio_unlock(folio);
 	return err;
 }
@@ -553,7 +559,13 @@ static long test_ioctl(struct file *opened, unsigned int cmd, unsigned long arg)
 		mutex_unlock(&file->lock);
 		return err;
 	case TEST_FOLIO_OWNER_DRAIN:
-		return test_drain(file, user);
+		return test_drain(file->folio, user);
+	case TEST_FOLIO_OWNER_DRAIN_GRABBED:
+		mutex_lock(&file->lock);
+		err = file->nr_grabbed == 1 ?
+			test_drain(file->grabbed[0], user) : -EINVAL;
+		mutex_unlock(&file->lock);
+		return err;
 	case TEST_FOLIO_OWNER_STATUS:
 		return test_status(file, user);
 	case TEST_FOLIO_OWNER_FORGET:

@@ -476,6 +476,14 @@ struct folio_owner_stats __percpu *folio_owner_alloc_stats(void)
 }
 EXPORT_SYMBOL_IF_KUNIT(folio_owner_alloc_stats);
 
+VISIBLE_IF_KUNIT int folio_owner_init_live(struct folio_owner *owner)
+{
+	KUNIT_STATIC_STUB_REDIRECT(folio_owner_init_live, owner);
+
+	return percpu_ref_init(&owner->live, folio_owner_idle, 0, GFP_KERNEL);
+}
+EXPORT_SYMBOL_IF_KUNIT(folio_owner_init_live);
+
 /* Show @owner in debugfs. */
 void folio_owner_list(struct folio_owner *owner)
 {
@@ -486,7 +494,7 @@ void folio_owner_list(struct folio_owner *owner)
 
 /**
  * folio_owner_init - register an owner
- * @owner: The owner, embedded in the caller's object.
+ * @owner: The owner, embedded in the caller's object, not on a stack.
  * @ops: Its callbacks.
  * @name: The instance, for people; must stay valid.  May be NULL.
  *
@@ -505,7 +513,7 @@ int folio_owner_init(struct folio_owner *owner,
 	if (!owner->stats)
 		return -ENOMEM;
 
-	err = percpu_ref_init(&owner->live, folio_owner_idle, 0, GFP_KERNEL);
+	err = folio_owner_init_live(owner);
 	if (err) {
 		free_percpu(owner->stats);
 		return err;

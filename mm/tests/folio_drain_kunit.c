@@ -14,6 +14,7 @@
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include "../folio_owner.h"
 
 /* Locked, with @refs references. */
@@ -297,34 +298,51 @@ static const struct folio_owner_ops keep_ops = {
 	.free_batch	= keep_batch,
 };
 
+/* Not managed by KUnit: a test that failed may leave folios behind. */
+static struct kept *new_kept(struct kunit *test)
+{
+	struct kept *kept = kzalloc(sizeof(*kept), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, kept);
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_init(&kept->owner, &keep_ops, NULL));
+	return kept;
+}
+
+static void end_kept(struct kunit *test, struct kept *kept)
+{
+	if (READ_ONCE(test->status) == KUNIT_FAILURE)
+		return;
+	folio_owner_exit(&kept->owner);
+	kfree(kept);
+}
+
 /* The drain, and not the owner, hears of the last put; the owner comes back. */
 static void owned_folio(struct kunit *test)
 {
 	struct folio *folio = new_folio(test, 2);
-	struct kept kept = { };
+	struct kept *kept = new_kept(test);
 	struct folio_drain drain;
 
-	KUNIT_ASSERT_EQ(test, 0, folio_owner_init(&kept.owner, &keep_ops, NULL));
-	KUNIT_ASSERT_EQ(test, 0, folio_owner_set(folio, &kept.owner));
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_set(folio, &kept->owner));
 
 	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
-	KUNIT_EXPECT_PTR_NE(test, &kept.owner, folio_owner(folio));
-	KUNIT_EXPECT_EQ(test, -EBUSY, folio_owner_set(folio, &kept.owner));
+	KUNIT_EXPECT_PTR_NE(test, &kept->owner, folio_owner(folio));
+	KUNIT_EXPECT_EQ(test, -EBUSY, folio_owner_set(folio, &kept->owner));
 	KUNIT_EXPECT_TRUE(test, folio_drain_cancel(&drain));
-	KUNIT_EXPECT_PTR_EQ(test, &kept.owner, folio_owner(folio));
+	KUNIT_EXPECT_PTR_EQ(test, &kept->owner, folio_owner(folio));
 
 	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
 	folio_put(folio);
 	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_KILLABLE, 1));
-	KUNIT_EXPECT_EQ(test, 0, kept.frees);
-	KUNIT_EXPECT_PTR_EQ(test, &kept.owner, folio_owner(folio));
+	KUNIT_EXPECT_EQ(test, 0, kept->frees);
+	KUNIT_EXPECT_PTR_EQ(test, &kept->owner, folio_owner(folio));
 
 	folio_unlock(folio);
 	folio_ref_unfreeze(folio, 1);
 	folio_put(folio);
-	KUNIT_EXPECT_EQ(test, 1, kept.frees);
+	KUNIT_EXPECT_EQ(test, 1, kept->frees);
 	folio_owner_release(folio);
-	folio_owner_exit(&kept.owner);
+	end_kept(test, kept);
 }
 
 /* The second of two folios of one owner is being drained: it is no run. */
@@ -332,13 +350,12 @@ static void batch_with_drain(struct kunit *test)
 {
 	struct folio *first = new_folio(test, 1);
 	struct folio *folio = new_folio(test, 2);
-	struct kept kept = { };
+	struct kept *kept = new_kept(test);
 	struct folio_batch fbatch;
 	struct folio_drain drain;
 
-	KUNIT_ASSERT_EQ(test, 0, folio_owner_init(&kept.owner, &keep_ops, NULL));
-	KUNIT_ASSERT_EQ(test, 0, folio_owner_set(first, &kept.owner));
-	KUNIT_ASSERT_EQ(test, 0, folio_owner_set(folio, &kept.owner));
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_set(first, &kept->owner));
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_set(folio, &kept->owner));
 	folio_unlock(first);
 
 	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
@@ -347,12 +364,12 @@ static void batch_with_drain(struct kunit *test)
 	folio_batch_add(&fbatch, folio);
 	folios_put(&fbatch);
 	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_KILLABLE, 1));
-	KUNIT_EXPECT_EQ(test, 1, kept.frees);
+	KUNIT_EXPECT_EQ(test, 1, kept->frees);
 
 	folio_unlock(folio);
 	folio_owner_release(first);
 	folio_owner_release(folio);
-	folio_owner_exit(&kept.owner);
+	end_kept(test, kept);
 }
 
 static void busy_private(struct kunit *test)

@@ -434,11 +434,51 @@ static void corrupted_word(struct kunit *test)
 	end_owner(test, to);
 }
 
+#ifdef CONFIG_ZONE_DEVICE
+static void set_zone_device(struct folio *folio)
+{
+	set_page_zone(&folio->page, ZONE_DEVICE);
+}
+#else
+static void set_zone_device(struct folio *folio)
+{
+}
+#endif
+
+/* Device memory, or what passes for it: the page allocator must not get it. */
+static void corrupted_word_of_device(struct kunit *test)
+{
+	struct test_owner *to = new_owner(test, &test_batch_ops, END_RELEASE);
+	struct folio *folio = new_folio(test, to, 0);
+	unsigned long flags = folio->flags;
+	struct folio_batch fbatch;
+
+	set_zone_device(folio);
+	if (!folio_is_zone_device(folio)) {
+		folio_put(folio);
+		end_owner(test, to);
+		kunit_skip(test, "CONFIG_ZONE_DEVICE is off");
+	}
+	folio->private = to;
+	KUNIT_EXPECT_TRUE(test, folio_ref_freeze(folio, 1));
+	KUNIT_EXPECT_TRUE(test, __folio_owner_free(folio));
+	folio_batch_init(&fbatch);
+	folio_batch_add(&fbatch, folio);
+	KUNIT_EXPECT_EQ(test, 1, folio_owner_free_run(&fbatch, NULL, 0));
+	KUNIT_EXPECT_EQ(test, 0, to->frees + to->batches);
+
+	folio->flags = flags;
+	folio_ref_unfreeze(folio, 1);
+	folio->private = (void *)((unsigned long)&to->owner | FOLIO_OWNER_TAG);
+	folio_put(folio);
+	end_owner(test, to);
+}
+
 static void init_without_free(struct kunit *test)
 {
 	static const struct folio_owner_ops no_free = { .name = "kunit" };
 	static const struct folio_owner_ops no_name = { .free = test_free };
-	struct folio_owner owner;
+	static struct folio_owner owner;
 
 	KUNIT_EXPECT_EQ(test, -EINVAL, folio_owner_init(&owner, &no_free, NULL));
 	KUNIT_EXPECT_EQ(test, -EINVAL, folio_owner_init(&owner, &no_name, NULL));
@@ -449,13 +489,22 @@ static struct folio_owner_stats __percpu *alloc_nothing(void)
 	return NULL;
 }
 
+static int init_nothing(struct folio_owner *owner)
+{
+	return -ENOMEM;
+}
+
 static void init_without_memory(struct kunit *test)
 {
-	struct folio_owner owner;
+	static struct folio_owner owner;
 
 	kunit_activate_static_stub(test, folio_owner_alloc_stats, alloc_nothing);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, folio_owner_init(&owner, &test_ops, NULL));
 	kunit_deactivate_static_stub(test, folio_owner_alloc_stats);
+
+	kunit_activate_static_stub(test, folio_owner_init_live, init_nothing);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, folio_owner_init(&owner, &test_ops, NULL));
+	kunit_deactivate_static_stub(test, folio_owner_init_live);
 
 	KUNIT_EXPECT_EQ(test, 0, folio_owner_init(&owner, &test_ops, NULL));
 	folio_owner_exit(&owner);
@@ -544,6 +593,7 @@ static struct kunit_case folio_owner_cases[] = {
 	KUNIT_CASE(end_clear),
 	KUNIT_CASE(put_in_atomic_context),
 	KUNIT_CASE(corrupted_word),
+	KUNIT_CASE(corrupted_word_of_device),
 	KUNIT_CASE(init_without_free),
 	KUNIT_CASE(init_without_memory),
 	KUNIT_CASE(account_many),

@@ -11,6 +11,7 @@ FIXTURE(drain)
 	int fd;
 	char *memory;
 	long drains;
+	long last_puts;
 };
 
 FIXTURE_SETUP(drain)
@@ -23,6 +24,7 @@ FIXTURE_SETUP(drain)
 	ASSERT_NE(self->memory, MAP_FAILED);
 	fill(self->memory, 1, 4096, 1);
 	self->drains = owner("test_folio_owner").drains;
+	self->last_puts = owner("drain").frees;
 }
 
 FIXTURE_TEARDOWN(drain)
@@ -65,6 +67,7 @@ TEST_F(drain, without_foreign_references_is_immediate)
 	ASSERT_EQ(status(self->fd).count, 1);
 	ASSERT_TRUE(status(self->fd).owned);
 	ASSERT_EQ(owner("test_folio_owner").drains, self->drains + 1);
+	ASSERT_EQ(owner("drain").frees, self->last_puts);
 }
 
 TEST_F(drain, times_out)
@@ -98,6 +101,7 @@ TEST_F(drain, ends_with_the_last_munmap)
 	ASSERT_EQ(munmap(self->memory, 4096), 0);
 	ASSERT_EQ(drain(self->fd, 20000, false), 0);
 	ASSERT_GE(now_ms() - start, 250);
+	ASSERT_EQ(owner("drain").frees, self->last_puts + 1);
 	ASSERT_EQ(status(self->fd).count, 1);
 	ASSERT_TRUE(status(self->fd).owned);
 	kill(child, SIGKILL);
