@@ -228,7 +228,7 @@ unsigned int folio_owner_free_run(struct folio_batch *folios,
 {
 	struct folio *folio = folios->folios[i];
 	struct folio_owner *owner = folio_owner(folio);
-	struct folio_batch run;
+	struct folio_batch run __uninitialized;
 	unsigned int end;
 
 	if (unlikely(!owner))
