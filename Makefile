@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 export KDIR DEBUG
 export JOBS ?= $(shell nproc)
 
-.PHONY: help deps tree refresh run test kunit vm baseline series clean
+.PHONY: help deps tree refresh run test kunit vm bench bench-quick baseline series clean
 
 help:
 	@echo 'make run       build the patched kernel, boot it, show the owners at work'
@@ -16,6 +16,8 @@ help:
 	@echo 'make refresh   write the work done in build/linux back to patches/ and the new files'
 	@echo 'make kunit     the KUnit tests, on um and x86_64'
 	@echo 'make vm        a shell in the booted kernel'
+	@echo 'make bench     measure the patched kernel and the base, into bench/RESULTS.md'
+	@echo 'make bench-quick   of that only what is exact, one line each'
 	@echo 'make baseline  run the tests of the plain kernel and record their verdicts'
 	@echo 'make series    the patches as mails, build/series'
 	@echo 'make clean     remove build/, unless it holds work of yours'
@@ -36,6 +38,13 @@ run test kunit baseline: tree
 
 vm: tree
 	@harness/build && harness/vm shell
+
+bench: tree
+	@harness/deps bench
+	@harness/tree base && harness/bench full
+
+bench-quick: tree
+	@harness/tree base && harness/bench quick
 
 # Work that is only there is not thrown away.
 clean:

@@ -21,19 +21,22 @@ die() {
 	exit 1
 }
 
-# which_kernel [base]: sets $tree, $flavour and $variant of the kernel in question; DEBUG=1 in the
-# environment asks for the debug options on top.
+# which_kernel [base]: sets $tree, $arch, $flavour and $variant of the kernel in question. In the
+# environment, DEBUG=1 asks for the debug options on top; BENCH=bench and BENCH=bench-um for the
+# kernels that harness/bench measures.
 which_kernel() {
-	tree=$build/linux variant=
+	tree=$build/linux variant='' arch=x86_64
 	if [ "${1:-}" = base ]; then
 		tree=$build/base variant=-base
 	elif [ $# -gt 0 ]; then
 		die "$0: no argument but 'base' is known, not '$1'"
 	fi
-	if [ "${DEBUG:-}" = 1 ]; then
+	if [ "${BENCH:-}" = bench-um ]; then
+		arch=um
+	elif [ -z "${BENCH:-}" ] && [ "${DEBUG:-}" = 1 ]; then
 		variant=-debug$variant
 	fi
-	flavour=x86_64$variant
+	flavour=${BENCH:-x86_64}$variant
 	[ -e "$tree/Makefile" ] || die "no kernel source in ${tree#"$root"/}: run 'harness/tree ${1:-}' first"
 }
 

@@ -215,9 +215,9 @@ EXPORT_SYMBOL_IF_KUNIT(__folio_owner_free);
  * @i: The index of a folio whose references were dropped, whose count is zero,
  *	and which has PG_private set.
  *
- * If the owner has a ->free_batch, drops the references of the folios that
- * follow and have the same owner too, and calls it once for all that are at
- * zero then.
+ * If the owner has a ->free_batch and the next folio, drops the references of
+ * all that follow and have the same owner, and calls it once for those that are
+ * at zero then.
  *
  * Context: Any but NMI.
  * Return: The number of folios that were dealt with; zero if the word in
@@ -234,14 +234,16 @@ unsigned int folio_owner_free_run(struct folio_batch *folios,
 	if (unlikely(!owner))
 		return folio_owner_corrupt(folio);
 
-	if (!owner->ops->free_batch) {
+	end = i + 1;
+	if (!owner->ops->free_batch || end == folios->nr ||
+	    folio_owner(folios->folios[end]) != owner) {
 		folio_owner_call(owner, folio);
 		return 1;
 	}
 
 	folio_batch_init(&run);
 	folio_batch_add(&run, folio);
-	for (end = i + 1; end < folios->nr; end++) {
+	for (; end < folios->nr; end++) {
 		folio = folios->folios[end];
 		if (folio_owner(folio) != owner)
 			break;

@@ -41,8 +41,9 @@ struct module;
  * @module: THIS_MODULE
  * @free: The count of @folio reached zero.  Required.
  * @free_batch: The counts of all folios in the batch reached zero; they have
- *	the same owner.  Optional, @free is called one by one without it.  The
- *	batch belongs to the caller: read it, do not change it.
+ *	the same owner.  Optional, @free is called one by one without it, and
+ *	for a folio that comes alone.  The batch belongs to the caller: read it,
+ *	do not change it.
  * @free_deferred: The folio was handed to folio_owner_defer().  Required by
  *	owners that do so.  folio->mapping is NULL.
  *
