@@ -23,6 +23,8 @@
  *
  *	ordinary		never more instructions than on the base
  *	owned [NAME <= N %]	is an owner's; NAME takes N % of the base
+ *	locks			counts spinlocks, not instructions
+ *	size [NAME <= N %]	in bytes
  *	patched			the base has none: shown only
  *	scaling			timed, on several CPUs
  *

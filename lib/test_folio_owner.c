@@ -209,7 +209,7 @@ static int drain_locked(struct folio *folio,
 			       msecs_to_jiffies(how->timeout_ms));
 	if (err && folio_drain_cancel(&drain))
 		return err;
-	folio_owner_republish(folio, 1);
+	folio_ref_unfreeze(folio, 1);
 	return 0;
 }
 
@@ -561,7 +561,9 @@ static long test_ioctl(struct file *opened, unsigned int cmd, unsigned long arg)
 	case TEST_FOLIO_OWNER_DRAIN:
 		return test_drain(file->folio, user);
 	case TEST_FOLIO_OWNER_DRAIN_GRABBED:
-		mutex_lock(&file->lock);
+		/* Keeps the folio from being put through the same file. */
+		if (mutex_lock_killable(&file->lock))
+			return -EINTR;
 		err = file->nr_grabbed == 1 ?
 			test_drain(file->grabbed[0], user) : -EINVAL;
 		mutex_unlock(&file->lock);

@@ -95,7 +95,7 @@ struct test_folio_owner_race {
 #define TEST_FOLIO_OWNER_STATUS	_IOR('F', 0xe3, struct test_folio_owner_status)
 /* The last put of a folio whose owner forgets it.  Detected with DEBUG_VM. */
 #define TEST_FOLIO_OWNER_FORGET	_IO('F', 0xe4)
-/* The same for the only page that was grabbed, which nobody need own. */
+/* DRAIN, of the only page that was grabbed, which nobody need own. */
 #define TEST_FOLIO_OWNER_DRAIN_GRABBED \
 	_IOW('F', 0xe6, struct test_folio_owner_drain)
 #define TEST_FOLIO_OWNER_RACE	_IOWR('F', 0xe5, struct test_folio_owner_race)

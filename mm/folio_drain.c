@@ -28,10 +28,10 @@
  * The model is tools/testing/selftests/folio_owner/folio_drain.pml.
  */
 #include <linux/folio_drain.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
-#include <linux/writeback.h>
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include "folio_owner.h"
@@ -100,29 +100,27 @@ static void folio_drain_free(struct folio *folio)
 }
 
 /*
- * Nobody else may look at folio->private during a drain.  Some do so without
- * the folio lock: the swap cache, the end of writeback, and file systems that
- * keep private data.  These have a release_folio, or a dirty_folio of their own.
+ * At zero the folio is out of reach until the waiter wakes up: nobody may spin
+ * on that, as lookups in the page cache and the swap cache do, or take it for
+ * freed, as KSM does.  And nobody else may look at folio->private, as the end
+ * of writeback does.
  */
 static bool folio_can_drain(struct folio *folio)
 {
 	struct folio_owner *owner = folio_owner(folio);
-	struct address_space *mapping;
 
-	if (folio_test_writeback(folio))
+	if (folio_test_writeback(folio) || folio_test_ksm(folio))
 		return false;
+	if (folio_is_zone_device(folio)) {
+		/* Idle at one: the last put does not reach an owner. */
+		if (folio->page.pgmap->type == MEMORY_DEVICE_FS_DAX)
+			return false;
+	} else if (folio_mapping(folio)) {
+		return false;
+	}
 	if (owner)
 		return owner->ops != &folio_drain_ops;
-	if (folio_has_private(folio) || folio->private ||
-	    folio_test_swapcache(folio))
-		return false;
-
-	mapping = folio_mapping(folio);
-	if (!mapping)
-		return true;
-	return !mapping->a_ops->release_folio &&
-	       (mapping->a_ops->dirty_folio == noop_dirty_folio ||
-		mapping->a_ops->dirty_folio == filemap_dirty_folio);
+	return !folio_has_private(folio) && !folio->private;
 }
 
 /*
@@ -154,11 +152,10 @@ EXPORT_SYMBOL_IF_KUNIT(folio_drain_give_up);
  * folio_drain_wait() returns at once.
  *
  * Context: Any but NMI, with the folio locked.
- * Return: 0: call folio_drain_wait() next.  -EBUSY if the folio has
- * file-system private data or belongs to a file system that may give it some at
- * any time, is in the swap cache or under writeback, or is being drained;
- * -EINVAL if it has not got @refs references or is not locked.  On error
- * nothing has changed.
+ * Return: 0: call folio_drain_wait() next.  -EBUSY if the folio is in the page
+ * cache or the swap cache, has private data, is under writeback, is KSM's or
+ * fsdax's, or is being drained; -EINVAL if it has not got @refs references or
+ * is not locked.  On error nothing has changed.
  */
 int folio_drain_start(struct folio_drain *drain, struct folio *folio,
 		      unsigned int refs)
@@ -269,11 +266,13 @@ bool folio_drain_cancel(struct folio_drain *drain)
 	if (folio_ref_add_unless(folio, drain->refs, 0)) {
 		folio_drain_restore(drain);
 		folio_drain_account(drain, false);
+		drain->folio = NULL;
 		return true;
 	}
 
 	/* The callback only has a few instructions left. */
 	wait_for_completion(&drain->done);
+	drain->folio = NULL;
 	return false;
 }
 EXPORT_SYMBOL_GPL(folio_drain_cancel);

@@ -196,6 +196,7 @@ static bool folio_owner_corrupt(struct folio *folio)
  * Context: Any but NMI.
  * Return: False if the word in folio->private is not that of an owner: that is
  * reported, it is not followed, and the folio is left to the ordinary path.
+ * Device memory is leaked instead, which must not get there.
  */
 bool __folio_owner_free(struct folio *folio)
 {
@@ -220,8 +221,8 @@ EXPORT_SYMBOL_IF_KUNIT(__folio_owner_free);
  * at zero then.
  *
  * Context: Any but NMI.
- * Return: The number of folios that were dealt with; zero if the word in
- * folio->private of the first is not that of an owner.
+ * Return: The number of folios that were dealt with; zero if the first is left
+ * to the ordinary path, as by __folio_owner_free().
  */
 unsigned int folio_owner_free_run(struct folio_batch *folios,
 				  unsigned int *refs, unsigned int i)
@@ -418,7 +419,7 @@ EXPORT_SYMBOL_IF_KUNIT(folio_owner_put_many);
  * @owner: The owner.
  *
  * Context: Any.  The caller holds the folio lock, or is the only one who can
- * reach the folio.
+ * reach the folio.  An unlocked folio with an owner must not be on an LRU list.
  * Return: 0; -EBUSY if the folio has an owner, file-system private data, or is
  * in the swap cache; -ESHUTDOWN if folio_owner_exit() has begun.  On error
  * nothing has changed.

@@ -16,7 +16,7 @@
  *	int err;
  *
  *	folio_lock(folio);
- *	... unmap the folio, so that no new references are taken ...
+ *	... unmap the folio, take it out of its mapping ...
  *	err = folio_drain_start(&drain, folio, refs);
  *	if (err)
  *		... -EBUSY: cannot be drained, nothing has changed ...
@@ -26,10 +26,10 @@
  *	... the folio is frozen; folio_ref_unfreeze() when done with it ...
  *	folio_unlock(folio);
  *
- * This does *not* stop new references: lookups in the page cache go on to
- * succeed until the count is zero, and delay the drain.  Those that then sleep
- * on the folio lock keep their reference until the waiter gives up.  It is for
- * the caller to close the source first, and to set a limit if it cannot.
+ * This does *not* stop new references: who still finds the folio delays the
+ * drain, and who then sleeps on the folio lock does so until the waiter gives
+ * up.  It is for the caller to close the source first, and to set a limit if it
+ * cannot.
  */
 
 #include <linux/completion.h>

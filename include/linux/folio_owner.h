@@ -29,6 +29,7 @@
  */
 
 #include <linux/folio_owner_types.h>
+#include <linux/kcsan-checks.h>
 #include <linux/mm_types.h>
 #include <linux/page-flags.h>
 
@@ -42,8 +43,8 @@ struct module;
  * @free: The count of @folio reached zero.  Required.
  * @free_batch: The counts of all folios in the batch reached zero; they have
  *	the same owner.  Optional, @free is called one by one without it, and
- *	for a folio that comes alone.  The batch belongs to the caller: read it,
- *	do not change it.
+ *	may be with it.  The batch belongs to the caller: read it, do not change
+ *	it.
  * @free_deferred: The folio was handed to folio_owner_defer().  Required by
  *	owners that do so.  folio->mapping is NULL.
  *
@@ -60,7 +61,8 @@ struct module;
  * that is held around a folio_put() elsewhere.
  *
  * The count is zero and stays so, folio_try_get() fails: the folio belongs to
- * the callback.  Each callback ends, for each folio, with exactly one of
+ * the callback.  Unless PG_lru is set, folio->lru is the callback's to use, and
+ * holds what was last there.  Each callback ends, for each folio, with exactly one of
  * folio_owner_keep(), folio_owner_republish(), folio_owner_release(), which is
  * folio_owner_clear() for an owner that frees the folio by its own means, or,
  * not in @free_deferred, folio_owner_defer().  CONFIG_DEBUG_VM tells if one did
@@ -148,6 +150,7 @@ static inline struct folio_owner *folio_owner(const struct folio *folio)
  */
 static __always_inline bool folio_owner_wants(const struct folio *folio)
 {
+	ASSERT_EXCLUSIVE_BITS(folio->flags, BIT(PG_private));
 	/* One instruction, which the volatile access of test_bit() is not. */
 	return unlikely(folio->flags & BIT(PG_private));
 }

@@ -394,22 +394,31 @@ static void busy_writeback(struct kunit *test)
 	expect_untouched(test, folio, 2);
 }
 
-/* May attach private data at any time, for all that anybody knows. */
-static bool dirty_folio(struct address_space *mapping, struct folio *folio)
+/* Lookups would spin at zero, for as long as the waiter does not run. */
+static void busy_mapping(struct kunit *test)
 {
-	return false;
-}
-
-static void busy_file_system(struct kunit *test)
-{
-	static const struct address_space_operations aops = {
-		.dirty_folio = dirty_folio,
-	};
+	static const struct address_space_operations aops = { };
 	struct address_space mapping = { .a_ops = &aops };
 	struct folio *folio = new_folio(test, 2);
 	struct folio_drain drain;
 
 	folio->mapping = &mapping;
+	KUNIT_EXPECT_EQ(test, -EBUSY, folio_drain_start(&drain, folio, 1));
+	folio->mapping = NULL;
+	expect_untouched(test, folio, 2);
+}
+
+static void busy_ksm(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	folio->mapping = (void *)PAGE_MAPPING_KSM;
+	if (!folio_test_ksm(folio)) {
+		folio->mapping = NULL;
+		expect_untouched(test, folio, 2);
+		kunit_skip(test, "CONFIG_KSM is off");
+	}
 	KUNIT_EXPECT_EQ(test, -EBUSY, folio_drain_start(&drain, folio, 1));
 	folio->mapping = NULL;
 	expect_untouched(test, folio, 2);
@@ -458,7 +467,8 @@ static struct kunit_case folio_drain_cases[] = {
 	KUNIT_CASE(batch_with_drain),
 	KUNIT_CASE(busy_private),
 	KUNIT_CASE(busy_writeback),
-	KUNIT_CASE(busy_file_system),
+	KUNIT_CASE(busy_mapping),
+	KUNIT_CASE(busy_ksm),
 	KUNIT_CASE(busy_drain),
 	KUNIT_CASE(bad_references),
 	{}

@@ -35,11 +35,12 @@ static void *drain(void *fd)
 				   &drain);
 }
 
-static void *reclaim_pages(void *unused)
+static void *reclaim_pages(void *reclaimed)
 {
 	run_on(1);
 	/* The other pages and no more: it would look for them elsewhere. */
 	set(CGROUP "memory.reclaim", (PAGES - 1) * 4096);
+	__atomic_store_n((bool *)reclaimed, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -115,7 +116,7 @@ static bool is_mapped(void *page)
 {
 	unsigned char mapped;
 
-	return mincore(page, 4096, &mapped) || mapped;
+	return !mincore(page, 4096, &mapped) && mapped;
 }
 
 /*
@@ -131,6 +132,7 @@ TEST_F_TIMEOUT(reclaim, has_the_last_reference, 100)
 	while (!reclaim_was_last()) {
 		pthread_t drainer, reclaimer;
 		char *memory, *last, *before;
+		bool reclaimed = false;
 		unsigned long pfn;
 		void *result;
 
@@ -149,8 +151,10 @@ TEST_F_TIMEOUT(reclaim, has_the_last_reference, 100)
 		ASSERT_EQ(pthread_create(&drainer, NULL, drain,
 					 (void *)(long)self->fd), 0);
 		sleep_ms(1);
-		ASSERT_EQ(pthread_create(&reclaimer, NULL, reclaim_pages, NULL), 0);
-		while (is_mapped(before))
+		ASSERT_EQ(pthread_create(&reclaimer, NULL, reclaim_pages,
+					 &reclaimed), 0);
+		while (is_mapped(before) &&
+		       !__atomic_load_n(&reclaimed, __ATOMIC_ACQUIRE))
 			;
 		ASSERT_EQ(ioctl(self->other, TEST_FOLIO_OWNER_PUT, &put), 0);
 
