@@ -19,19 +19,24 @@
  * getting there: W's drop, P's drop, or W's add.  The one who takes it to zero
  * runs the callback, once, as nobody can raise the count from there.
  *
- * folio->private and PG_private are written by W before its drop and after its
- * add, and by the callback: only ever by one who holds a reference for sure, or
- * has taken the count to zero.  The right to do so passes with W's drop and
- * with the put that finds zero, which are fully ordered; with the add, which is
- * if it adds; and from the callback to W with the lock of the completion.
+ * Another task than W may add the references for W.  A lock of theirs keeps W
+ * meanwhile from letting the drain go away, and from raising the count of the
+ * drained folio or freeing it.  Whether it did so, W finds out under that lock.
+ *
+ * folio->private and PG_private are written by W before its drop, by the one
+ * who adds after that, and by the callback: only ever by one who holds a
+ * reference for sure, or has taken the count to zero.  The right to do so passes
+ * with W's drop and with the put that finds zero, which are fully ordered; with
+ * the add, which is if it adds; and from the callback, or the other task, to W
+ * with the lock of the completion or with theirs.
  *
  * The model is tools/testing/selftests/folio_owner/folio_drain.pml.
  */
 #include <linux/folio_drain.h>
-#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
+#include <linux/workqueue.h>
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include "folio_owner.h"
@@ -83,13 +88,23 @@ static void folio_drain_restore(struct folio_drain *drain)
 	WRITE_ONCE(folio->private, drain->saved_private);
 }
 
-/* The count is zero.  @drain is gone as soon as it is completed. */
+/* @drain is gone as soon as it is completed or, if there is work, queued. */
+static void folio_drain_complete(struct folio_drain *drain)
+{
+	struct work_struct *work = drain->work;
+
+	/* Pairs with the wait for done: the waiter sees the folio restored. */
+	complete(&drain->done);
+	if (work)
+		queue_work(system_unbound_wq, work);
+}
+
+/* The count is zero. */
 static void folio_drain_finish(struct folio_drain *drain)
 {
 	folio_drain_restore(drain);
 	folio_drain_account(drain, true);
-	/* Pairs with the wait for done: the waiter sees the folio restored. */
-	complete(&drain->done);
+	folio_drain_complete(drain);
 }
 
 static void folio_drain_free(struct folio *folio)
@@ -111,13 +126,9 @@ static bool folio_can_drain(struct folio *folio)
 
 	if (folio_test_writeback(folio) || folio_test_ksm(folio))
 		return false;
-	if (folio_is_zone_device(folio)) {
-		/* Idle at one: the last put does not reach an owner. */
-		if (folio->page.pgmap->type == MEMORY_DEVICE_FS_DAX)
-			return false;
-	} else if (folio_mapping(folio)) {
+	/* Lookups do not find ZONE_DEVICE folios: a DAX entry is no folio. */
+	if (!folio_is_zone_device(folio) && folio_mapping(folio))
 		return false;
-	}
 	if (owner)
 		return owner->ops != &folio_drain_ops;
 	return !folio_has_private(folio) && !folio->private;
@@ -153,12 +164,35 @@ EXPORT_SYMBOL_IF_KUNIT(folio_drain_give_up);
  *
  * Context: Any but NMI, with the folio locked.
  * Return: 0: call folio_drain_wait() next.  -EBUSY if the folio is in the page
- * cache or the swap cache, has private data, is under writeback, is KSM's or
- * fsdax's, or is being drained; -EINVAL if it has not got @refs references or
- * is not locked.  On error nothing has changed.
+ * cache or the swap cache, has private data, is under writeback, is KSM's, or
+ * is being drained; -EINVAL if it has not got @refs references or is not
+ * locked.  On error nothing has changed.
  */
 int folio_drain_start(struct folio_drain *drain, struct folio *folio,
 		      unsigned int refs)
+{
+	return folio_drain_start_work(drain, folio, refs, NULL);
+}
+EXPORT_SYMBOL_GPL(folio_drain_start);
+
+/**
+ * folio_drain_start_work - give up references, and have work done at zero
+ * @drain: The drain, not on a stack.
+ * @folio: The folio.
+ * @refs: How many references the caller gives up.
+ * @work: Queued on system_unbound_wq when the drain is done or was cancelled by
+ *	folio_drain_try_cancel(); may be at once.
+ *
+ * As folio_drain_start(), with nobody to sleep: folio_drain_wait(), called by
+ * @work before the count is raised, returns at once and tells which of the two
+ * it was.  Not for folio_drain_cancel().  The queue has no rescuer: no memory
+ * allocation may depend on the drained folio.
+ *
+ * Context: Any but NMI, with the folio locked.
+ * Return: As folio_drain_start(); on error @work is not queued.
+ */
+int folio_drain_start_work(struct folio_drain *drain, struct folio *folio,
+			   unsigned int refs, struct work_struct *work)
 {
 	if (WARN_ONCE(!refs || refs > folio_ref_count(folio) ||
 		      !(folio_test_locked(folio) || folio_is_zone_device(folio)),
@@ -173,6 +207,8 @@ int folio_drain_start(struct folio_drain *drain, struct folio *folio,
 	drain->owner.stats = &folio_drain_stats;
 	drain->folio = folio;
 	drain->refs = refs;
+	drain->cancelled = false;
+	drain->work = work;
 	drain->start = ktime_get();
 	init_completion(&drain->done);
 	trace_folio_drain_start(folio, refs);
@@ -180,7 +216,7 @@ int folio_drain_start(struct folio_drain *drain, struct folio *folio,
 	/* Fast path: nobody else, and no owner needed. */
 	if (folio_ref_freeze(folio, refs)) {
 		folio_drain_account(drain, true);
-		complete(&drain->done);
+		folio_drain_complete(drain);
 		return 0;
 	}
 
@@ -191,7 +227,7 @@ int folio_drain_start(struct folio_drain *drain, struct folio *folio,
 		folio_drain_finish(drain);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(folio_drain_start);
+EXPORT_SYMBOL_GPL(folio_drain_start_work);
 
 /**
  * folio_drain_wait - wait for the foreign references to go
@@ -199,7 +235,9 @@ EXPORT_SYMBOL_GPL(folio_drain_start);
  * @state: TASK_UNINTERRUPTIBLE, TASK_INTERRUPTIBLE or TASK_KILLABLE.
  * @timeout: In jiffies; MAX_SCHEDULE_TIMEOUT for no limit.
  *
- * On error the drain goes on: wait again, or call folio_drain_cancel().
+ * On -ETIMEDOUT and -ERESTARTSYS the drain goes on: wait again, or call
+ * folio_drain_cancel(), or folio_drain_try_cancel() if others may.  After any
+ * other result it is over: do neither.
  *
  * Wait without a limit only if no holder of a reference can sleep on the folio
  * lock that the caller holds: it would keep its reference until that is
@@ -207,8 +245,9 @@ EXPORT_SYMBOL_GPL(folio_drain_start);
  *
  * Context: Process context, sleeps.
  * Return: 0 if the folio is frozen at count zero, with ->private as it was
- * before; -ETIMEDOUT; -ERESTARTSYS if a signal came; -EINVAL if @state is none
- * of the above.
+ * before; -ETIMEDOUT; -ERESTARTSYS if a signal came; -ECANCELED if another task
+ * cancelled: the folio and the references are as before folio_drain_start();
+ * -EINVAL if @state is none of the above.
  */
 int folio_drain_wait(struct folio_drain *drain, unsigned int state,
 		     unsigned long timeout)
@@ -236,15 +275,34 @@ int folio_drain_wait(struct folio_drain *drain, unsigned int state,
 
 	if (left <= 0)
 		return left ?: -ETIMEDOUT;
-	drain->folio = NULL;
+	if (drain->cancelled)
+		return -ECANCELED;
+	/* Pairs with folio_drain_take_back(), called by another task. */
+	WRITE_ONCE(drain->folio, NULL);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(folio_drain_wait);
 
+static bool folio_drain_take_back(struct folio_drain *drain)
+{
+	/* NULL: the waiter, another task, has seen that it is done. */
+	struct folio *folio = READ_ONCE(drain->folio);
+
+	/*
+	 * Pairs with the put that takes the count to zero: whichever comes
+	 * first decides.  Fully ordered if it adds.
+	 */
+	if (!folio || !folio_ref_add_unless(folio, drain->refs, 0))
+		return false;
+	folio_drain_restore(drain);
+	folio_drain_account(drain, false);
+	return true;
+}
+
 /**
  * folio_drain_cancel - take the references back
  * @drain: A drain that was started, and for which folio_drain_wait() did not
- *	return 0.
+ *	return 0.  Nobody else may cancel it, and no work wait for it.
  *
  * Context: Process context.  Sleeps for no longer than the last put takes to
  * finish.
@@ -254,28 +312,49 @@ EXPORT_SYMBOL_GPL(folio_drain_wait);
  */
 bool folio_drain_cancel(struct folio_drain *drain)
 {
-	struct folio *folio = drain->folio;
+	bool cancelled;
 
-	if (WARN_ONCE(!folio, "folio_drain: cancelled when done\n"))
+	if (WARN_ONCE(!drain->folio, "folio_drain: cancelled when done\n"))
 		return false;
 
-	/*
-	 * Pairs with the put that takes the count to zero: whichever comes
-	 * first decides.  Fully ordered if it adds.
-	 */
-	if (folio_ref_add_unless(folio, drain->refs, 0)) {
-		folio_drain_restore(drain);
-		folio_drain_account(drain, false);
-		drain->folio = NULL;
-		return true;
-	}
-
-	/* The callback only has a few instructions left. */
-	wait_for_completion(&drain->done);
+	cancelled = folio_drain_take_back(drain);
+	/* If not, the callback only has a few instructions left. */
+	if (!cancelled)
+		wait_for_completion(&drain->done);
 	drain->folio = NULL;
-	return false;
+	return cancelled;
 }
 EXPORT_SYMBOL_GPL(folio_drain_cancel);
+
+/**
+ * folio_drain_try_cancel - give the waiter its references back
+ * @drain: A drain that was started.
+ *
+ * For those who need the folio and cannot wait until it is drained, and then
+ * also for the waiter when it gives up.  Ends the wait with -ECANCELED, or queues
+ * the work.
+ *
+ * A lock must be held that covers the start of the drain, if @drain can be found
+ * since then, and that the waiter takes before it raises the count of the
+ * drained folio or frees it, and before @drain goes away.
+ *
+ * Context: Any but NMI.
+ * Return: True if the references are back, now or since an earlier call, and the
+ * folio is as it was before folio_drain_start().  False if the last foreign
+ * reference has gone, in which case the waiter will hear of that.
+ */
+bool folio_drain_try_cancel(struct folio_drain *drain)
+{
+	if (drain->cancelled)
+		return true;
+	if (!folio_drain_take_back(drain))
+		return false;
+	/* Pairs with the wait for done. */
+	drain->cancelled = true;
+	folio_drain_complete(drain);
+	return true;
+}
+EXPORT_SYMBOL_GPL(folio_drain_try_cancel);
 
 static int __init folio_drain_setup(void)
 {

@@ -38,6 +38,7 @@
 #include <linux/ktime.h>
 
 struct folio;
+struct work_struct;
 
 /**
  * struct folio_drain - a wait for the last reference to a folio
@@ -46,10 +47,12 @@ struct folio;
  * @saved_private: what was in folio->private
  * @saved_owned: whether PG_private was set, that is, there was an owner before
  * @refs: the references that the waiter gave up
+ * @cancelled: another task gave the references back to the waiter
  * @start: when
- * @done: completed when the count has reached zero
+ * @done: completed when the count has reached zero, or the drain was cancelled
+ * @work: queued then, if there is no task that waits
  *
- * May be on the stack.  All members are private to mm/folio_drain.c.
+ * May be on the stack of the task that waits.  All members are private to mm/folio_drain.c.
  */
 struct folio_drain {
 	struct folio_owner owner;
@@ -57,22 +60,35 @@ struct folio_drain {
 	void *saved_private;
 	bool saved_owned;
 	unsigned int refs;
+	bool cancelled;
 	ktime_t start;
 	struct completion done;
+	struct work_struct *work;
 };
 
 #ifdef CONFIG_FOLIO_OWNER
 
 int folio_drain_start(struct folio_drain *drain, struct folio *folio,
 		      unsigned int refs);
+int folio_drain_start_work(struct folio_drain *drain, struct folio *folio,
+			   unsigned int refs, struct work_struct *work);
 int folio_drain_wait(struct folio_drain *drain, unsigned int state,
 		     unsigned long timeout);
 bool folio_drain_cancel(struct folio_drain *drain);
+bool folio_drain_try_cancel(struct folio_drain *drain);
 
 #else /* !CONFIG_FOLIO_OWNER */
 
 static inline int folio_drain_start(struct folio_drain *drain,
 				    struct folio *folio, unsigned int refs)
+{
+	return -EBUSY;
+}
+
+static inline int folio_drain_start_work(struct folio_drain *drain,
+					 struct folio *folio,
+					 unsigned int refs,
+					 struct work_struct *work)
 {
 	return -EBUSY;
 }
@@ -84,6 +100,11 @@ static inline int folio_drain_wait(struct folio_drain *drain,
 }
 
 static inline bool folio_drain_cancel(struct folio_drain *drain)
+{
+	return true;
+}
+
+static inline bool folio_drain_try_cancel(struct folio_drain *drain)
 {
 	return true;
 }

@@ -15,6 +15,7 @@
 #include <linux/pagevec.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 #include "../folio_owner.h"
 
 /* Locked, with @refs references. */
@@ -98,6 +99,7 @@ static void put_before_drop(struct kunit *test)
 /* Another task, and the end of it. */
 struct other {
 	struct folio *folio;
+	struct folio_drain drain;
 	unsigned int state;
 	int err;
 	bool cancelled;
@@ -272,6 +274,198 @@ static void wait_in_no_state(struct kunit *test)
 	expect_untouched(test, folio, 2);
 }
 
+static int wait_for_drain(void *data)
+{
+	struct other *other = data;
+
+	other->err = folio_drain_wait(&other->drain, TASK_UNINTERRUPTIBLE,
+				      MAX_SCHEDULE_TIMEOUT);
+	kthread_complete_and_exit(&other->done, 0);
+}
+
+/* The drain stays in place here, and nobody raises the count: no lock. */
+static void try_cancel_while_waiting(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 5);
+	struct other *other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&other->drain, folio, 3));
+	run_other(test, wait_for_drain, other);
+	schedule_timeout_uninterruptible(2);
+	KUNIT_EXPECT_FALSE(test, completion_done(&other->done));
+
+	KUNIT_EXPECT_TRUE(test, folio_drain_try_cancel(&other->drain));
+	wait_for_completion(&other->done);
+	KUNIT_EXPECT_EQ(test, -ECANCELED, other->err);
+	expect_untouched(test, folio, 5);
+}
+
+static void try_cancel_before_waiting(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	KUNIT_EXPECT_TRUE(test, folio_drain_try_cancel(&drain));
+	KUNIT_EXPECT_EQ(test, -ECANCELED,
+			folio_drain_wait(&drain, TASK_KILLABLE, 1));
+	expect_untouched(test, folio, 2);
+}
+
+/* Again and again, as long as the waiter has not seen it. */
+static void try_cancel_after_last_put(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	folio_put(folio);
+	KUNIT_EXPECT_FALSE(test, folio_drain_try_cancel(&drain));
+	KUNIT_EXPECT_FALSE(test, folio_drain_try_cancel(&drain));
+	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_KILLABLE, 1));
+	expect_drained(test, folio);
+}
+
+static void try_cancel_of_fast_path(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 1);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	KUNIT_EXPECT_FALSE(test, folio_drain_try_cancel(&drain));
+	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_KILLABLE, 1));
+	expect_drained(test, folio);
+}
+
+/* The folio lives again: it must not get the references of the drain. */
+static void try_cancel_after_wait(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct folio_drain drain;
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&drain, folio, 1));
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, 0, folio_drain_wait(&drain, TASK_KILLABLE, 1));
+	folio_ref_unfreeze(folio, 1);
+	KUNIT_EXPECT_FALSE(test, folio_drain_try_cancel(&drain));
+	expect_untouched(test, folio, 1);
+}
+
+/* A drain that nobody waits for, and what the work found. */
+struct job {
+	struct work_struct work;
+	struct folio_drain drain;
+	unsigned int runs;
+	int err;
+};
+
+static void job_workfn(struct work_struct *work)
+{
+	struct job *job = container_of(work, struct job, work);
+
+	job->runs++;
+	/* Must not have to wait. */
+	job->err = folio_drain_wait(&job->drain, TASK_UNINTERRUPTIBLE, 0);
+}
+
+static struct job *new_job(struct kunit *test)
+{
+	struct job *job = kunit_kzalloc(test, sizeof(*job), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, job);
+	INIT_WORK(&job->work, job_workfn);
+	return job;
+}
+
+static int start_job(struct job *job, struct folio *folio, unsigned int refs)
+{
+	return folio_drain_start_work(&job->drain, folio, refs, &job->work);
+}
+
+static void expect_runs(struct kunit *test, struct job *job, unsigned int runs)
+{
+	flush_work(&job->work);
+	KUNIT_EXPECT_EQ(test, runs, job->runs);
+}
+
+static void expect_job(struct kunit *test, struct job *job, int err)
+{
+	expect_runs(test, job, 1);
+	KUNIT_EXPECT_EQ(test, err, job->err);
+}
+
+static void work_when_drained(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct job *job = new_job(test);
+
+	KUNIT_ASSERT_EQ(test, 0, start_job(job, folio, 1));
+	expect_runs(test, job, 0);
+	folio_put(folio);
+	expect_job(test, job, 0);
+	expect_drained(test, folio);
+}
+
+static void work_when_cancelled(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 5);
+	struct job *job = new_job(test);
+
+	KUNIT_ASSERT_EQ(test, 0, start_job(job, folio, 3));
+	expect_runs(test, job, 0);
+	KUNIT_EXPECT_TRUE(test, folio_drain_try_cancel(&job->drain));
+	expect_job(test, job, -ECANCELED);
+	expect_untouched(test, folio, 5);
+}
+
+static void work_after_late_cancel(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct job *job = new_job(test);
+
+	KUNIT_ASSERT_EQ(test, 0, start_job(job, folio, 1));
+	folio_put(folio);
+	KUNIT_EXPECT_FALSE(test, folio_drain_try_cancel(&job->drain));
+	expect_job(test, job, 0);
+	expect_drained(test, folio);
+}
+
+static void work_without_foreign_reference(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 3);
+	struct job *job = new_job(test);
+
+	KUNIT_ASSERT_EQ(test, 0, start_job(job, folio, 3));
+	expect_job(test, job, 0);
+	expect_drained(test, folio);
+}
+
+/* As put_before_drop(). */
+static void work_of_put_before_drop(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct job *job = new_job(test);
+
+	kunit_activate_static_stub(test, folio_drain_give_up, put_before_giving_up);
+	KUNIT_ASSERT_EQ(test, 0, start_job(job, folio, 1));
+	kunit_deactivate_static_stub(test, folio_drain_give_up);
+	expect_job(test, job, 0);
+	expect_drained(test, folio);
+}
+
+static void no_work_when_refused(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct job *job = new_job(test);
+
+	folio_attach_private(folio, test);
+	KUNIT_EXPECT_EQ(test, -EBUSY, start_job(job, folio, 1));
+	KUNIT_EXPECT_PTR_EQ(test, (void *)test, folio_detach_private(folio));
+	expect_runs(test, job, 0);
+	expect_untouched(test, folio, 2);
+}
+
 struct kept {
 	struct folio_owner owner;
 	unsigned int frees;
@@ -341,6 +535,32 @@ static void owned_folio(struct kunit *test)
 	folio_ref_unfreeze(folio, 1);
 	folio_put(folio);
 	KUNIT_EXPECT_EQ(test, 1, kept->frees);
+	folio_owner_release(folio);
+	end_kept(test, kept);
+}
+
+/* The owner is back when the waiter, or the work, is told of the end. */
+static void owned_folio_try_cancel(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, 2);
+	struct kept *kept = new_kept(test);
+	struct job *job = new_job(test);
+
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_set(folio, &kept->owner));
+
+	KUNIT_ASSERT_EQ(test, 0, folio_drain_start(&job->drain, folio, 1));
+	KUNIT_EXPECT_TRUE(test, folio_drain_try_cancel(&job->drain));
+	KUNIT_EXPECT_PTR_EQ(test, &kept->owner, folio_owner(folio));
+	KUNIT_EXPECT_EQ(test, -ECANCELED,
+			folio_drain_wait(&job->drain, TASK_KILLABLE, 1));
+
+	KUNIT_ASSERT_EQ(test, 0, start_job(job, folio, 1));
+	folio_put(folio);
+	expect_job(test, job, 0);
+	KUNIT_EXPECT_EQ(test, 0, kept->frees);
+	KUNIT_EXPECT_PTR_EQ(test, &kept->owner, folio_owner(folio));
+
+	folio_unlock(folio);
 	folio_owner_release(folio);
 	end_kept(test, kept);
 }
@@ -463,7 +683,19 @@ static struct kunit_case folio_drain_cases[] = {
 	KUNIT_CASE(killed),
 	KUNIT_CASE(interrupted),
 	KUNIT_CASE(wait_in_no_state),
+	KUNIT_CASE(try_cancel_while_waiting),
+	KUNIT_CASE(try_cancel_before_waiting),
+	KUNIT_CASE(try_cancel_after_last_put),
+	KUNIT_CASE(try_cancel_of_fast_path),
+	KUNIT_CASE(try_cancel_after_wait),
+	KUNIT_CASE(work_when_drained),
+	KUNIT_CASE(work_when_cancelled),
+	KUNIT_CASE(work_after_late_cancel),
+	KUNIT_CASE(work_without_foreign_reference),
+	KUNIT_CASE(work_of_put_before_drop),
+	KUNIT_CASE(no_work_when_refused),
 	KUNIT_CASE(owned_folio),
+	KUNIT_CASE(owned_folio_try_cancel),
 	KUNIT_CASE(batch_with_drain),
 	KUNIT_CASE(busy_private),
 	KUNIT_CASE(busy_writeback),
