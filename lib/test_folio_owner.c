@@ -8,6 +8,7 @@
 #include <linux/folio_drain.h>
 #include <linux/folio_owner.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/kthread.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -103,8 +104,8 @@ static int test_grab(struct test_file *file, void __user *arg)
 		return -ENOSPC;
 
 	for (i = 0; i < grab.nr; i++) {
-		ret = get_user_pages_fast(grab.addr + i * grab.stride, 1, 0,
-					  &page);
+		ret = get_user_pages_fast(grab.addr + i * grab.stride, 1,
+					  grab.write ? FOLL_WRITE : 0, &page);
 		if (ret != 1)
 			return ret < 0 ? ret : -EFAULT;
 		file->grabbed[file->nr_grabbed++] = page_folio(page);
@@ -153,6 +154,20 @@ static int put_list(struct folio **folios, unsigned int nr)
 	for (i = 0; i < nr; i++)
 		list_add_tail(&folios[i]->lru, &list);
 	put_pages_list(&list);
+	return 0;
+}
+
+/* As a device would that has them pinned. */
+static int test_fill(struct test_file *file, int byte)
+{
+	unsigned int i;
+
+	for (i = 0; i < file->nr_grabbed; i++) {
+		void *page = kmap_local_folio(file->grabbed[i], 0);
+
+		memset(page, byte, PAGE_SIZE);
+		kunmap_local(page);
+	}
 	return 0;
 }
 
@@ -556,6 +571,11 @@ static long test_ioctl(struct file *opened, unsigned int cmd, unsigned long arg)
 	case TEST_FOLIO_OWNER_PUT:
 		mutex_lock(&file->lock);
 		err = test_put(file, user);
+		mutex_unlock(&file->lock);
+		return err;
+	case TEST_FOLIO_OWNER_FILL:
+		mutex_lock(&file->lock);
+		err = test_fill(file, arg);
 		mutex_unlock(&file->lock);
 		return err;
 	case TEST_FOLIO_OWNER_DRAIN:

@@ -20,11 +20,13 @@
  * @addr: user address of the first
  * @stride: distance to the next, in bytes
  * @nr: how many
+ * @write: to write to them
  */
 struct test_folio_owner_grab {
 	__u64 addr;
 	__u64 stride;
 	__u64 nr;
+	__u64 write;
 };
 
 enum test_folio_owner_how {
@@ -98,6 +100,8 @@ struct test_folio_owner_race {
 /* DRAIN, of the only page that was grabbed, which nobody need own. */
 #define TEST_FOLIO_OWNER_DRAIN_GRABBED \
 	_IOW('F', 0xe6, struct test_folio_owner_drain)
+/* Write this byte all over each page that was grabbed. */
+#define TEST_FOLIO_OWNER_FILL	_IO('F', 0xe7)
 #define TEST_FOLIO_OWNER_RACE	_IOWR('F', 0xe5, struct test_folio_owner_race)
 
 #endif /* _LIB_TEST_FOLIO_OWNER_UAPI_H */
