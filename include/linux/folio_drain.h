@@ -52,7 +52,8 @@ struct work_struct;
  * @done: completed when the count has reached zero, or the drain was cancelled
  * @work: queued then, if there is no task that waits
  *
- * May be on the stack of the task that waits.  All members are private to mm/folio_drain.c.
+ * May be on the stack of the task that waits.  All members are private to
+ * mm/folio_drain.c.
  */
 struct folio_drain {
 	struct folio_owner owner;
