@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the Python scripts of harness/ share: directories, cpio archives, kernel logs."""
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).absolute().parent.parent
@@ -32,6 +34,20 @@ def expectations():
     """The expect lines of the list: pairs of a test's name and a pattern."""
     pairs = (rest.split(' ', 1) for _, word, rest in list_lines() if word == 'expect')
     return [(name, re.compile(pattern)) for name, pattern in pairs]
+
+
+def libraries(paths):
+    """What the dynamic linker would load for these programs, under the names it looks for.
+
+    pthread_cancel() loads libgcc_s at run time.
+    """
+    text = subprocess.run(['ldd', *map(str, paths)], capture_output=True, text=True, check=False).stdout
+    missing = re.search(r'^\s*(\S+) => not found', text, re.M)
+    if missing:
+        sys.exit(f"the library {missing[1]} is missing: run 'harness/deps'")
+    found = set(re.findall(r'(?:=> |^\s+)(/\S+) \(0x', text, re.M))
+    directory = next(Path(path).parent for path in found if path.endswith('/libc.so.6'))
+    return found | {str(directory / 'libgcc_s.so.1')}
 
 
 def cpio(members):
