@@ -389,6 +389,7 @@ int folio_owner_get_many(struct folio_owner *owner, unsigned long nr)
 {
 	if (!nr)
 		return 0;
+	owner = owner->ops->parent ?: owner;
 	/* Pairs with percpu_ref_kill() in folio_owner_exit(). */
 	if (!percpu_ref_tryget_live(&owner->live))
 		return -ESHUTDOWN;
@@ -408,6 +409,7 @@ EXPORT_SYMBOL_IF_KUNIT(folio_owner_get_many);
  */
 void folio_owner_put_many(struct folio_owner *owner, unsigned long nr)
 {
+	owner = owner->ops->parent ?: owner;
 	this_cpu_sub(owner->stats->live, nr);
 	percpu_ref_put_many(&owner->live, nr);
 }
@@ -502,14 +504,14 @@ void folio_owner_list(struct folio_owner *owner)
  * @name: The instance, for people; must stay valid.  May be NULL.
  *
  * Context: Process context, may sleep.
- * Return: 0; -EINVAL if @ops has no name or no free; -ENOMEM.
+ * Return: 0; -EINVAL if @ops has no name, no free, or a parent; -ENOMEM.
  */
 int folio_owner_init(struct folio_owner *owner,
 		     const struct folio_owner_ops *ops, const char *name)
 {
 	int err;
 
-	if (!ops->name || !ops->free)
+	if (!ops->name || !ops->free || ops->parent)
 		return -EINVAL;
 
 	owner->stats = folio_owner_alloc_stats();
@@ -532,6 +534,55 @@ int folio_owner_init(struct folio_owner *owner,
 	return 0;
 }
 EXPORT_SYMBOL_GPL(folio_owner_init);
+
+/**
+ * folio_owner_init_part - make an owner that is a part of a bigger one
+ * @part: The owner, embedded in an object that comes and goes often.
+ * @ops: Its callbacks, with a @parent, which accounts for the folios of @part;
+ *	neither free_deferred nor free_batch.
+ *
+ * There is nothing to undo: @part is over when it has no folios any more.  Its
+ * user sees to that, and with ->detach also that its memory stays for an RCU
+ * grace period after that.  folio_owner_exit() of the parent waits for the folios
+ * of all parts.
+ *
+ * Context: Any.
+ */
+void folio_owner_init_part(struct folio_owner *part,
+			   const struct folio_owner_ops *ops)
+{
+	part->ops = ops;
+	part->stats = ops->parent->stats;
+	part->longest_drain = 0;
+}
+EXPORT_SYMBOL_GPL(folio_owner_init_part);
+
+/**
+ * folio_owner_detach - ask the owner of a folio in flight to let go of it
+ * @folio: The folio.
+ *
+ * Context: The folio is locked and in its mapping.  Atomic.
+ * Return: True if the owner ended the writeback of @folio; false if it has no
+ * owner that can, or none any more.
+ */
+bool folio_owner_detach(struct folio *folio)
+{
+	struct folio_owner *owner;
+	bool detached = false;
+
+	/*
+	 * The lock keeps the folio from getting an owner, but not from losing
+	 * the one it has: RCU keeps that in memory, ->detach looks again under a
+	 * lock of its own.
+	 */
+	rcu_read_lock();
+	owner = folio_owner(folio);
+	if (owner && owner->ops->detach)
+		detached = owner->ops->detach(folio);
+	rcu_read_unlock();
+	return detached;
+}
+EXPORT_SYMBOL_IF_KUNIT(folio_owner_detach);
 
 static void folio_owner_sum(struct folio_owner *owner,
 			    struct folio_owner_stats *sum)

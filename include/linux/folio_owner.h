@@ -40,6 +40,8 @@ struct module;
  * struct folio_owner_ops - the callbacks of an owner
  * @name: the kind of owner ("hugetlb"), shown by debugfs, tracing, dump_page()
  * @module: THIS_MODULE
+ * @parent: The registered owner of which the owners with these callbacks are
+ *	parts, see folio_owner_init_part(); NULL if they are registered.
  * @free: The count of @folio reached zero.  Required.
  * @free_batch: The counts of all folios in the batch reached zero; they have
  *	the same owner.  Optional, @free is called one by one without it, and
@@ -47,6 +49,9 @@ struct module;
  *	it.
  * @free_deferred: The folio was handed to folio_owner_defer().  Required by
  *	owners that do so.  folio->mapping is NULL.
+ * @detach: The folio, which is under writeback, leaves the page cache: end the
+ *	writeback, now.  @folio is locked; whether the owner still has it is for
+ *	the callback to find out.  Returns true if it did.  Optional, for parts.
  *
  * ============== =========================================== ============
  * callback       context                                     may sleep
@@ -55,6 +60,7 @@ struct module;
  *                spinlocks may be held, interrupts be off
  * free_batch     the same                                    no
  * free_deferred  a work item of the owner                    yes
+ * detach         that of truncation, under rcu_read_lock()   no
  * ============== =========================================== ============
  *
  * @free and @free_batch run under rcu_read_lock(), and must not take a lock
@@ -71,9 +77,11 @@ struct module;
 struct folio_owner_ops {
 	const char *name;
 	struct module *module;
+	struct folio_owner *parent;
 	void (*free)(struct folio *folio);
 	void (*free_batch)(struct folio_batch *fbatch);
 	void (*free_deferred)(struct folio *folio);
+	bool (*detach)(struct folio *folio);
 };
 
 #ifdef CONFIG_FOLIO_OWNER
@@ -82,9 +90,12 @@ int folio_owner_init(struct folio_owner *owner,
 		     const struct folio_owner_ops *ops, const char *name);
 void folio_owner_exit(struct folio_owner *owner);
 void folio_owner_flush(struct folio_owner *owner);
+void folio_owner_init_part(struct folio_owner *part,
+			   const struct folio_owner_ops *ops);
 
 int folio_owner_set(struct folio *folio, struct folio_owner *owner);
 void folio_owner_clear(struct folio *folio);
+bool folio_owner_detach(struct folio *folio);
 
 int folio_owner_get_many(struct folio_owner *owner, unsigned long nr);
 void folio_owner_put_many(struct folio_owner *owner, unsigned long nr);
@@ -174,6 +185,11 @@ static inline bool folio_owner_wants(const struct folio *folio)
 }
 
 static inline bool folio_owner_free(struct folio *folio)
+{
+	return false;
+}
+
+static inline bool folio_owner_detach(struct folio *folio)
 {
 	return false;
 }

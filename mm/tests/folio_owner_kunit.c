@@ -578,6 +578,80 @@ static void exit_waits_for_deferred(struct kunit *test)
 	exit_waits(test, END_DEFER);
 }
 
+static struct folio_owner test_parent;
+
+static void test_part_free(struct folio *folio)
+{
+	folio_owner_release(folio);
+}
+
+static bool test_part_detach(struct folio *folio)
+{
+	folio_owner_clear(folio);
+	return true;
+}
+
+static const struct folio_owner_ops test_part_ops = {
+	.name		= "kunit-part",
+	.module		= THIS_MODULE,
+	.parent		= &test_parent,
+	.free		= test_part_free,
+	.detach		= test_part_detach,
+};
+
+/* The folios of a part are those of its parent. */
+static void part_counts_for_parent(struct kunit *test)
+{
+	struct folio *folio = new_folio(test, NULL, 0);
+	struct folio_owner *part = kunit_kzalloc(test, sizeof(*part), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, part);
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_init(&test_parent, &test_ops, "test"));
+	folio_owner_init_part(part, &test_part_ops);
+	KUNIT_EXPECT_EQ(test, 0, folio_owner_set(folio, part));
+	KUNIT_EXPECT_PTR_EQ(test, part, folio_owner(folio));
+	folio_put(folio);
+	/* Does not wait: the folio of the part was released. */
+	folio_owner_exit(&test_parent);
+}
+
+static void part_is_not_registered(struct kunit *test)
+{
+	struct folio_owner *owner = kunit_kzalloc(test, sizeof(*owner), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, owner);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			folio_owner_init(owner, &test_part_ops, "test"));
+}
+
+static void detach(struct kunit *test)
+{
+	struct test_owner *to = new_owner(test, &test_ops, END_RELEASE);
+	struct folio *plain = new_folio(test, NULL, 0);
+	struct folio *owned = new_folio(test, to, 0);
+	struct folio *folio = new_folio(test, NULL, 0);
+	struct folio_owner *part = kunit_kzalloc(test, sizeof(*part), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, part);
+	/* Nobody to ask, and somebody who does not let go. */
+	KUNIT_EXPECT_FALSE(test, folio_owner_detach(plain));
+	KUNIT_EXPECT_FALSE(test, folio_owner_detach(owned));
+	KUNIT_EXPECT_PTR_EQ(test, &to->owner, folio_owner(owned));
+
+	KUNIT_ASSERT_EQ(test, 0, folio_owner_init(&test_parent, &test_ops, "test"));
+	folio_owner_init_part(part, &test_part_ops);
+	KUNIT_EXPECT_EQ(test, 0, folio_owner_set(folio, part));
+	KUNIT_EXPECT_TRUE(test, folio_owner_detach(folio));
+	KUNIT_EXPECT_NULL(test, folio_owner(folio));
+	KUNIT_EXPECT_FALSE(test, folio_owner_detach(folio));
+	folio_owner_exit(&test_parent);
+
+	folio_put(plain);
+	folio_put(owned);
+	folio_put(folio);
+	end_owner(test, to);
+}
+
 static struct kunit_case folio_owner_cases[] = {
 	KUNIT_CASE(set_and_clear),
 	KUNIT_CASE(set_twice),
@@ -599,6 +673,9 @@ static struct kunit_case folio_owner_cases[] = {
 	KUNIT_CASE(init_without_free),
 	KUNIT_CASE(init_without_memory),
 	KUNIT_CASE(account_many),
+	KUNIT_CASE(part_counts_for_parent),
+	KUNIT_CASE(part_is_not_registered),
+	KUNIT_CASE(detach),
 	KUNIT_CASE(exit_waits_for_release),
 	KUNIT_CASE(exit_waits_for_deferred),
 	{}

@@ -107,7 +107,7 @@ static inline void sleep_ms(unsigned int ms)
 
 /* Some of what is asserted is done by a work item, soon. */
 #define eventually(condition) ({					\
-	int tries = 200;						\
+	int tries = 1000;						\
 									\
 	while (!(condition) && --tries)					\
 		sleep_ms(20);						\

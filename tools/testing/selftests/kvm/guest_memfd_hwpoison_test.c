@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory failure on shared and on private pages of guest_memfd: who touches the
+ * page hears of it, conversion does not hide it, and a hole makes room for a
+ * new one.
+ *
+ * Leaves poisoned memory behind: for a machine that is thrown away.
+ */
+#include <linux/falloc.h>
+#include <linux/kernel-page-flags.h>
+#include "guest_memfd.h"
+
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE 101
+#endif
+
+#define CORRUPT		"/sys/kernel/debug/hwpoison/corrupt-pfn"
+#define BAD		4
+
+static struct machine machine;
+static struct machine *const m = &machine;
+static unsigned long bad_pfn;
+
+static char *page_at(size_t page)
+{
+	return m->memory + page * 4096;
+}
+
+static void make_shared_machine(void)
+{
+	make_machine(m, 8, MMAP | INIT_SHARED);
+	fill_pages(m->memory, 8, 1, 1);
+	bad_pfn = pfn_of(page_at(BAD));
+	require(bad_pfn, "the page has a number");
+}
+
+/* Nothing recovers from that but a hole, which it does not know. */
+static bool corrupt(void)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "0x%lx", bad_pfn);
+	put_string(CORRUPT, text);
+	return page_flags(bad_pfn) & BIT_ULL(KPF_HWPOISON);
+}
+
+/* Who does it to himself hears of it. */
+static bool corrupt_by_madvise(void)
+{
+	catch_bus();
+	WRITE_ONCE(may_fault, true);
+	if (!sigsetjmp(no_access, 1))
+		madvise(page_at(BAD), 4096, MADV_HWPOISON);
+	WRITE_ONCE(may_fault, false);
+	return page_flags(bad_pfn) & BIT_ULL(KPF_HWPOISON);
+}
+
+static bool is_bad_for_host(void)
+{
+	return !host_can(page_at(BAD), false) && bus_code == BUS_MCEERR_AR;
+}
+
+/* The host is told on behalf of a guest that shares the page. */
+static bool is_bad_for_guest(void)
+{
+	int err;
+
+	catch_bus();
+	WRITE_ONCE(may_fault, true);
+	if (sigsetjmp(no_access, 1)) {
+		WRITE_ONCE(may_fault, false);
+		vcpu_regs_set(m->vcpus[0], &m->start[0]);
+		return bus_code == BUS_MCEERR_AR;
+	}
+	err = guest_touches(m, BAD);
+	WRITE_ONCE(may_fault, false);
+	return err == -EHWPOISON;
+}
+
+static bool others_are_fine(void)
+{
+	return guest_finds(m, 0, BAD, 1) && guest_finds(m, BAD + 1, 7 - BAD, BAD + 2);
+}
+
+static int punch(void)
+{
+	return fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 BAD * 4096, 4096);
+}
+
+static void recovers(void)
+{
+	expect(!punch(), "a hole makes room for another page");
+	expect(guest_finds_but(m, BAD, 1, 1, 0, -1, 0) == 1, "which is zero");
+	expect(others_are_fine(), "the others are as they were");
+	expect(!convert(m, 0, 8, PRIVATE), "all can become private");
+	expect(are(m, 0, 8, PRIVATE), "and is");
+	expect(!convert(m, 0, 8, SHARED), "all can become shared");
+	expect(are(m, 0, 8, SHARED), "and is");
+	expect(pfn_of(page_at(BAD)) != bad_pfn, "the bad page is not used again");
+}
+
+/* Who wants to unload the module does not wait for what never comes back. */
+static void leaves_nothing(long live)
+{
+	munmap(m->memory, 8 * 4096);
+	close(m->fd);
+	kvm_vm_free(m->vm);
+	expect(eventually(owner(OWNER).live == live), "no page stays behind, owned");
+}
+
+static void is_not_converted(void)
+{
+	struct kvm_memory_attributes request;
+
+	set_attributes(&request, 0, 8, PRIVATE, 0);
+	expect(raw_ioctl(m->vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &request) == -EHWPOISON,
+	       "it does not become private");
+	expect(request.address == GPA + BAD * 4096, "the bad page is named");
+	expect(are(m, 0, BAD, SHARED) && are(m, BAD + 1, 7 - BAD, SHARED),
+	       "the others are still shared");
+	expect(others_are_fine(), "and as they were");
+}
+
+static void shared_page_fails(const void *by_madvise)
+{
+	long live = owner(OWNER).live;
+
+	make_shared_machine();
+	require(by_madvise ? corrupt_by_madvise() : corrupt(), "a page fails");
+	expect(is_bad_for_host(), "the host hears of it");
+	expect(!can_be_grabbed(page_at(BAD), false), "it cannot be pinned");
+	expect(is_bad_for_guest(), "the guest hears of it");
+	is_not_converted();
+	expect(is_bad_for_host(), "it is still bad");
+	recovers();
+	leaves_nothing(live);
+}
+
+static void private_page_fails(const void *unused)
+{
+	struct kvm_run *run;
+
+	make_shared_machine();
+	run = m->vcpus[0]->run;
+	require(!convert(m, 0, 8, PRIVATE), "pages become private");
+	expect(madvise(page_at(BAD), 4096, MADV_HWPOISON), "the host cannot poison them");
+	expect(guest_finds(m, 0, 8, 1), "the guest has them");
+	require(corrupt(), "a page fails");
+	expect(guest_touches(m, BAD) == -EHWPOISON, "the guest hears of it");
+	expect(run->exit_reason == KVM_EXIT_MEMORY_FAULT &&
+	       run->memory_fault.gpa == GPA + BAD * 4096, "and where it is");
+	expect(others_are_fine(), "the others are as they were");
+	expect(!convert(m, 0, 8, SHARED), "all can become shared");
+	expect(is_bad_for_host(), "the host hears of it");
+	is_not_converted();
+	recovers();
+}
+
+static void private_page_is_replaced(const void *unused)
+{
+	long live = owner(OWNER).live;
+
+	make_shared_machine();
+	require(!convert(m, 0, 8, PRIVATE), "pages become private");
+	require(corrupt(), "a page fails");
+	recovers();
+	leaves_nothing(live);
+}
+
+static void pinned_page_fails(const void *unused)
+{
+	make_shared_machine();
+	require(grab_take(page_at(BAD)), "a page can be pinned");
+	require(corrupt(), "it fails");
+	expect(is_bad_for_host(), "the host hears of it");
+	is_not_converted();
+	expect(grab_put(0), "the pin goes");
+	is_not_converted();
+	recovers();
+}
+
+static void fails_meanwhile(const void *unused)
+{
+	struct conversion conversion;
+	long result;
+
+	make_shared_machine();
+	require(grab_take(page_at(BAD)), "a page can be pinned");
+	start_conversion(&conversion, m, 0, 8, PRIVATE);
+	expect(waits(&conversion), "a conversion waits");
+	expect(corrupt(), "the page fails");
+	expect(grab_put(0), "the pin goes");
+	result = result_of(&conversion);
+	expect(!result || result == -EHWPOISON, "it ends (%ld)", result);
+	if (result)
+		expect(is_bad_for_host(), "the host hears of it");
+	expect(is_bad_for_guest(), "the guest hears of it");
+	if (!result)
+		expect(!convert(m, 0, 8, SHARED), "all can become shared");
+	is_not_converted();
+	recovers();
+}
+
+static void is_not_migrated(const void *private)
+{
+	make_shared_machine();
+	require(set("/proc/sys/vm/enable_soft_offline", 1), "pages can be offlined");
+	expect(madvise(page_at(BAD), 4096, MADV_SOFT_OFFLINE), "but not this one");
+	expect(guest_finds(m, 0, 8, 1), "the guest finds what was there");
+	expect(pfn_of(page_at(BAD)) == bad_pfn, "it is the same page");
+	expect(!convert(m, 0, 8, PRIVATE), "it can become private");
+	expect(madvise(page_at(BAD), 4096, MADV_SOFT_OFFLINE) && errno == EFAULT,
+	       "and cannot be offlined, either");
+	expect(guest_finds(m, 0, 8, 1), "the guest finds what was there");
+	expect(!convert(m, 0, 8, SHARED), "all can become shared");
+	expect(are(m, 0, 8, SHARED), "and is");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		only = argv[1];
+
+	ksft_print_header();
+	need_machines();
+	if (access(CORRUPT, W_OK))
+		ksft_exit_skip("no " CORRUPT "\n");
+	claim(shared_page_fails, "", "a shared page, MADV_HWPOISON");
+	claim(shared_page_fails, NULL, "a shared page");
+	claim(private_page_fails, NULL, "a private page");
+	claim(private_page_is_replaced, NULL, "a private page, punched out");
+	claim(pinned_page_fails, NULL, "a pinned page");
+	claim(fails_meanwhile, NULL, "a page that is waited for");
+	claim(is_not_migrated, NULL, "soft offline");
+	check_claims(3 * LIMIT_MS);
+}

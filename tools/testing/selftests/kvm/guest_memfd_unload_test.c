@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM is not unloaded while a page of guest_memfd is alive, whoever has it.
+ * Here it is a pipe, which refers to neither the file nor the machine.
+ */
+#include "guest_memfd.h"
+
+#define MODULE	"kvm_amd"
+
+static struct machine machine;
+static struct machine *const m = &machine;
+
+static int unload(void *name)
+{
+	return syscall(SYS_delete_module, name, 0) ? errno : 0;
+}
+
+static bool load(void)
+{
+	return !system("modprobe " MODULE) && eventually(!access("/dev/kvm", F_OK));
+}
+
+/* Two pages, in a pipe and nowhere else; one has been private. */
+static void pages_into_pipe(void)
+{
+	struct iovec vec;
+
+	make_machine(m, 8, MMAP | INIT_SHARED);
+	fill_pages(m->memory, 8, 1, 1);
+	require(!convert(m, 0, 5, PRIVATE) && !guest_fills(m, 0, 5, 1, 1) &&
+		!convert(m, 3, 2, SHARED), "pages are converted");
+	vec.iov_base = m->memory + 4 * 4096;
+	vec.iov_len = 2 * 4096;
+	require(!pipe(pipe_fds) && vmsplice(pipe_fds[1], &vec, 1, 0) == 2 * 4096,
+		"pages go into a pipe");
+}
+
+/* A process that was forked may have the pipe open as well. */
+static bool empty_pipe(void)
+{
+	char copy[2 * 4096];
+
+	return read(pipe_fds[0], copy, sizeof(copy)) == sizeof(copy) &&
+	       has_byte(copy, 5) && has_byte(copy + 4096, 6);
+}
+
+static void forget_machine(void)
+{
+	munmap(m->memory, 8 * 4096);
+	close(m->fd);
+	kvm_vm_free(m->vm);
+}
+
+static void machine_refuses(const void *unused)
+{
+	pages_into_pipe();
+	expect(unload(MODULE) == EWOULDBLOCK, "it is not unloaded while there is a machine");
+	kvm_vm_free(m->vm);
+	expect(unload(MODULE) == EWOULDBLOCK, "nor while there is a file");
+	close(m->fd);
+	expect(unload(MODULE) == EWOULDBLOCK, "nor while it is mapped");
+	expect(!munmap(m->memory, 8 * 4096), "the mapping goes");
+}
+
+static void last_page_is_waited_for(const void *unused)
+{
+	char copy[4096];
+	pid_t child;
+
+	require(!owner(OWNER).live, "nobody else has pages");
+	pages_into_pipe();
+	forget_machine();
+	expect(eventually(owner(OWNER).live == 2), "two pages are left");
+	child = start(unload, MODULE);
+	expect(falls_asleep(child), "who unloads it waits");
+	expect(read(pipe_fds[0], copy, 4096) == 4096 && has_byte(copy, 5),
+	       "one page comes out of the pipe");
+	expect(eventually(owner(OWNER).live == 1), "and is free");
+	expect(falls_asleep(child), "that is not enough");
+	expect(read(pipe_fds[0], copy, 4096) == 4096 && has_byte(copy, 6),
+	       "the other page comes out of the pipe");
+	expect(!ends(child, LIMIT_MS), "that is");
+	expect(!owner(OWNER).instances, "nothing is owned");
+	/* What would be called then is not there any more. */
+	expect(!ends(start(unload, "kvm"), LIMIT_MS), "the rest is unloaded, too");
+	expect(load(), "it can be loaded again");
+	memset(m, 0, sizeof(*m));
+	pages_into_pipe();
+	forget_machine();
+	expect(empty_pipe(), "and used");
+	expect(eventually(!owner(OWNER).live), "to the end");
+}
+
+/* The last page goes while the module is on its way out. */
+static void races_with_last_page(const void *unused)
+{
+	for (int i = 0; i < 20; i++) {
+		pid_t child;
+
+		memset(m, 0, sizeof(*m));
+		pages_into_pipe();
+		forget_machine();
+		child = start(unload, MODULE);
+		if (i % 2)
+			sleep_ms(i);
+		expect(empty_pipe(), "the pages come out of the pipe");
+		expect(!ends(child, LIMIT_MS), "it is unloaded, round %d", i);
+		if (i % 4 == 0)
+			expect(!ends(start(unload, "kvm"), LIMIT_MS), "with all of it");
+		require(load(), "it can be loaded again");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		only = argv[1];
+
+	ksft_print_header();
+	if (!load())
+		ksft_exit_skip("no module " MODULE "\n");
+	need_machines();
+	claim(machine_refuses, NULL, "a machine, a file or a mapping keeps it");
+	claim(last_page_is_waited_for, NULL, "the last page is waited for");
+	claim(races_with_last_page, NULL, "the last page goes meanwhile");
+	check_claims(3 * LIMIT_MS);
+}
