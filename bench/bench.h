@@ -27,6 +27,7 @@
  *	size [NAME <= N %]	in bytes
  *	patched			the base has none: shown only
  *	scaling			timed, on several CPUs
+ *	fio			KiB/s, see bench/fio
  *
  * A module has a function "static int __init bench(void)", a program its main().
  */
