@@ -7,7 +7,6 @@
  * kind, on this device; DISK is slow enough to have a read in flight for as
  * long as it takes to look.  With TEXT, only what has it in its name.
  */
-#include <linux/aio_abi.h>
 #include <linux/falloc.h>
 #include <linux/io_uring.h>
 #include <mm/gup_test.h>
@@ -28,64 +27,6 @@
 
 static const struct file_system *fs;
 static const char *device;
-static const char *disk;
-
-/* An O_DIRECT read in flight. */
-
-static aio_context_t aio;
-static bool aio_done;
-
-static bool aio_read(int fd, void *buffer)
-{
-	struct iocb iocb = {
-		.aio_lio_opcode = IOCB_CMD_PREAD,
-		.aio_fildes = fd,
-		.aio_buf = (unsigned long)buffer,
-		.aio_nbytes = 4096,
-	};
-	struct iocb *iocbs[] = { &iocb };
-
-	return syscall(SYS_io_submit, aio, 1, iocbs) == 1;
-}
-
-static bool aio_wait(long minimum)
-{
-	struct timespec time = { minimum ? LIMIT_MS / 1000 : 0 };
-	struct io_event event;
-
-	if (!aio_done && syscall(SYS_io_getevents, aio, minimum, 1, &event, &time) == 1)
-		aio_done = event.res == 4096;
-	return aio_done;
-}
-
-/* The disk is slow with what comes right after another read. */
-static bool direct_take(void *page)
-{
-	char *buffer = aligned_alloc(4096, 4096);
-	int fd = open(disk, O_RDONLY | O_DIRECT);
-	bool ok = !syscall(SYS_io_setup, 1, &aio) &&
-		  read(fd, buffer, 4096) == 4096 && aio_read(fd, page);
-
-	close(fd);
-	return ok;
-}
-
-static bool direct_is_held(void)
-{
-	return !aio_wait(0);
-}
-
-static bool direct_put(char byte)
-{
-	return aio_wait(1);
-}
-
-static const struct pin pin_by_direct_read = {
-	.name = "O_DIRECT read",
-	.take = direct_take,
-	.is_held = direct_is_held,
-	.put = direct_put,
-};
 
 /* Operations: on the second chunk, where the file is not just cut. */
 

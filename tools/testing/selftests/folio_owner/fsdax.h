@@ -9,6 +9,7 @@
 #include "../kselftest.h"
 #include "util.h"
 #include <dirent.h>
+#include <linux/aio_abi.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <signal.h>
@@ -554,6 +555,65 @@ static const struct pin pin_by_pipe = {
 	.take = pipe_take,
 	.is_held = always_held,
 	.put = pipe_put,
+};
+
+/* An O_DIRECT read in flight. */
+
+/* The one that reads slowly. */
+static const char *disk;
+static aio_context_t aio;
+static bool aio_done;
+
+static inline bool aio_read(int fd, void *buffer)
+{
+	struct iocb iocb = {
+		.aio_lio_opcode = IOCB_CMD_PREAD,
+		.aio_fildes = fd,
+		.aio_buf = (unsigned long)buffer,
+		.aio_nbytes = 4096,
+	};
+	struct iocb *iocbs[] = { &iocb };
+
+	return syscall(SYS_io_submit, aio, 1, iocbs) == 1;
+}
+
+static inline bool aio_wait(long minimum)
+{
+	struct timespec time = { minimum ? LIMIT_MS / 1000 : 0 };
+	struct io_event event;
+
+	if (!aio_done && syscall(SYS_io_getevents, aio, minimum, 1, &event, &time) == 1)
+		aio_done = event.res == 4096;
+	return aio_done;
+}
+
+/* The disk is slow with what comes right after another read. */
+static bool direct_take(void *page)
+{
+	char *buffer = aligned_alloc(4096, 4096);
+	int fd = open(disk, O_RDONLY | O_DIRECT);
+	bool ok = !syscall(SYS_io_setup, 1, &aio) &&
+		  read(fd, buffer, 4096) == 4096 && aio_read(fd, page);
+
+	close(fd);
+	return ok;
+}
+
+static bool direct_is_held(void)
+{
+	return !aio_wait(0);
+}
+
+static bool direct_put(char byte)
+{
+	return aio_wait(1);
+}
+
+static const struct pin pin_by_direct_read = {
+	.name = "O_DIRECT read",
+	.take = direct_take,
+	.is_held = direct_is_held,
+	.put = direct_put,
 };
 
 /* Claims: names, and what checks them. */

@@ -9,7 +9,6 @@
 #define SELFTEST_KVM_GUEST_MEMFD_H
 
 #include "../folio_owner/fsdax.h"
-#include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 #include <mm/gup_test.h>
 #include <sched.h>
@@ -479,55 +478,6 @@ static inline bool dies(struct conversion *conversion)
 
 /* More ways to pin a page. */
 
-static const char *disk = "/dev/vda";
-static aio_context_t aio;
-static bool aio_done;
-
-static inline bool aio_read(int fd, void *buffer)
-{
-	struct iocb iocb = {
-		.aio_lio_opcode = IOCB_CMD_PREAD,
-		.aio_fildes = fd,
-		.aio_buf = (unsigned long)buffer,
-		.aio_nbytes = 4096,
-	};
-	struct iocb *iocbs[] = { &iocb };
-
-	return syscall(SYS_io_submit, aio, 1, iocbs) == 1;
-}
-
-static inline bool aio_wait(long minimum)
-{
-	struct timespec time = { minimum ? LIMIT_MS / 1000 : 0 };
-	struct io_event event;
-
-	if (!aio_done && syscall(SYS_io_getevents, aio, minimum, 1, &event, &time) == 1)
-		aio_done = event.res == 4096;
-	return aio_done;
-}
-
-/* The disk is slow with what comes right after another read. */
-static bool direct_take(void *page)
-{
-	char *buffer = aligned_alloc(4096, 4096);
-	int fd = open(disk, O_RDONLY | O_DIRECT);
-	bool ok = !syscall(SYS_io_setup, 1, &aio) &&
-		  read(fd, buffer, 4096) == 4096 && aio_read(fd, page);
-
-	close(fd);
-	return ok;
-}
-
-static bool direct_is_held(void)
-{
-	return !aio_wait(0);
-}
-
-static bool direct_put(char byte)
-{
-	return aio_wait(1);
-}
-
 static int ring = -1;
 
 static bool ring_take(void *page)
@@ -575,13 +525,6 @@ static bool longterm_put(char byte)
 	close(gup_test);
 	return ok;
 }
-
-static const struct pin pin_by_direct_read = {
-	.name = "an O_DIRECT read",
-	.take = direct_take,
-	.is_held = direct_is_held,
-	.put = direct_put,
-};
 
 static const struct pin pin_by_ring = {
 	.name = "io_uring",

@@ -1363,8 +1363,7 @@ static void claims_of_others(void)
 
 int main(int argc, char **argv)
 {
-	if (argc > 1)
-		disk = argv[1];
+	disk = argc > 1 ? argv[1] : "/dev/vda";
 	if (argc > 2)
 		only = argv[2];
 
