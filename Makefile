@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 export KDIR DEBUG
 export JOBS ?= $(shell nproc)
 
-.PHONY: help deps tree refresh run test kunit vm bench bench-quick baseline series clean
+.PHONY: help deps tree refresh run test kunit vm bench bench-quick baseline compare series clean
 
 help:
 	@echo 'make run       build the patched kernel, boot it, show the owners at work'
@@ -19,6 +19,7 @@ help:
 	@echo 'make bench     measure the patched kernel and the base, into bench/RESULTS.md'
 	@echo 'make bench-quick   of that only what is exact, one line each'
 	@echo 'make baseline  run the tests of the plain kernel and record their verdicts'
+	@echo 'make compare   run the tests of FUSE on the plain kernel and on the patched one'
 	@echo 'make series    the patches as mails, build/series'
 	@echo 'make clean     remove build/, unless it holds work of yours'
 	@echo
@@ -38,6 +39,9 @@ run test kunit baseline: tree
 
 vm: tree
 	@harness/build && harness/vm shell
+
+compare: tree
+	@harness/tree base && harness/build && harness/kernel base && harness/vm compare
 
 bench: tree
 	@harness/deps bench

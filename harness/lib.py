@@ -51,9 +51,10 @@ def libraries(paths):
 
 
 def cpio(members):
-    """A cpio archive in the 'newc' format: name -> (mode, bytes). Its times are always 0."""
+    """A cpio archive in the 'newc' format: name -> (mode, bytes), and their directories. Its times are always 0."""
+    implied = {str(parent): (0o040755, b'') for name in members for parent in list(Path(name).parents)[:-1]}
     parts = []
-    for number, (name, (mode, data)) in enumerate([*sorted(members.items()), ('TRAILER!!!', (0, b''))], 1):
+    for number, (name, (mode, data)) in enumerate([*sorted((implied | members).items()), ('TRAILER!!!', (0, b''))], 1):
         path = name.encode() + b'\0'
         fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0]
         head = b'070701' + b''.join(b'%08x' % field for field in fields) + path
