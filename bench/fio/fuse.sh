@@ -2,8 +2,8 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Two writers into a file system on tmpfs that libfuse passes through, with the writeback cache: KiB/s
-# of fio's sync engine, data on the backing file included.
+# Two writers into a file system on tmpfs that libfuse passes through, with the writeback cache and
+# splice: KiB/s of fio's sync engine, until the data is in the backing file.
 #
 # bench: fio
 
@@ -14,7 +14,7 @@ rounds=5
 /bin/busybox mount -t tmpfs -o size=1G tmp /tmp
 cd /tmp
 /bin/busybox mkdir backing fuse
-/fuse_server --writeback --threads /tmp/backing /tmp/fuse &
+/fuse_server --writeback --splice --threads /tmp/backing /tmp/fuse &
 until /bin/busybox grep -q " /tmp/fuse fuse" /proc/mounts; do
 	kill -0 $!
 	/bin/busybox usleep 10000
