@@ -13,7 +13,6 @@
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
 #endif
-#define OTHER_PATH	ABOVE "/other"
 #define GROUP		"/sys/fs/cgroup/fuse_test"
 
 /* A file, and what should be in it. */
@@ -710,20 +709,7 @@ static void server_truncates(const void *argument)
 	expect(below_has(FILE_BELOW, 0, 4096, 2), "the page that is left is in the file below");
 }
 
-/* What a server may tell the kernel about a file. */
-
-static void tell(enum fuse_order order, off_t offset, size_t length, char byte)
-{
-	int done = server->done;
-
-	snprintf(server->name, sizeof(server->name), FILE_NAME);
-	server->offset = offset;
-	server->length = length;
-	server->byte = byte;
-	server->order = order;
-	if (expect(eventually(server->done > done), "the server does not wait"))
-		expect(!server->result, "it succeeds, not %d", server->result);
-}
+/* What a server tells the kernel about a file. */
 
 static int do_write_all(void *argument)
 {
@@ -775,6 +761,134 @@ static void store_does_not_wait(const void *argument)
 	expect_settled();
 }
 
+/* What was written before is what the server gets, and what it stored is in the cache. */
+static void store_spares_the_queue(const void *argument)
+{
+	char page[4096];
+
+	open_file(WRITEBACK | BLOCKING, SIZE, 1);
+	launch_behind();
+	tell(FUSE_STORE, 4096, 4096, 7);
+	expect(!server->answered, "the server has not answered");
+	land();
+	expect(!fsync(file), "fsync succeeds");
+	expect(below_has(FILE_BELOW, 0, SIZE, 1), "what was written is in the file below");
+	memset(page, 7, sizeof(page));
+	expect(!memcmp(memory + 4096, page, 4096), "what was stored is in the mapping");
+	expect(is_painted(memory, 0, 4096, 1) &&
+	       is_painted(memory + 8192, 8192, SIZE - 8192, 1), "the rest is as it was");
+	expect_settled();
+}
+
+/* Of a page that is stored while it is written back, the server gets one of the two. */
+static bool is_one_of(const char *page, off_t offset, int seed, char byte)
+{
+	int written = 0, stored = 0;
+
+	for (int i = 0; i < 4096; i++) {
+		written += page[i] == byte_at(seed, offset + i);
+		stored += page[i] == byte;
+	}
+	return written == 4096 || stored == 4096;
+}
+
+static void store_is_whole(const void *argument)
+{
+	static char page[4096];
+	int fd = open(FILE_BELOW, O_RDWR | O_CREAT, 0644);
+
+	open_file(WRITEBACK | THREADS, SIZE, 1);
+	for (int seed = 2; seed < 100 && !failed; seed++) {
+		int done = server->done;
+
+		paint(memory, 0, SIZE, seed);
+		order(FUSE_STORE, 0, SIZE, 128 + seed);
+		expect(!fsync(file), "fsync succeeds");
+		expect_done(done);
+		expect(!fsync(file), "it does again");
+		for (int i = 0; i < PAGES; i++)
+			expect(pread(fd, page, 4096, i * 4096) == 4096 &&
+			       is_one_of(page, i * 4096, seed, 128 + seed),
+			       "page %d of round %d is not mixed", i, seed);
+	}
+	expect_settled();
+}
+
+/*
+ * A WRITE that is still being made when the file is cut, and has grown again when
+ * it is sent.  Who makes it waits for the last page, which a store has locked,
+ * and cannot run when it is free: somebody else has the CPU.
+ */
+
+static atomic_bool is_busy;
+
+static bool run_on(int cpu, int priority)
+{
+	const struct sched_param param = { .sched_priority = priority };
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	return !sched_setaffinity(0, sizeof(cpus), &cpus) &&
+	       (!priority || !sched_setscheduler(0, SCHED_FIFO, &param));
+}
+
+static int do_start_writeback(void *argument)
+{
+	return !run_on(1, 1) || !start_writeback(file);
+}
+
+static int do_keep_busy(void *argument)
+{
+	is_busy = run_on(1, 2);
+	while (is_busy)
+		continue;
+	return 0;
+}
+
+static int do_write_last(void *argument)
+{
+	return ftruncate(file, SIZE - 4096) || !write_seed(file, SIZE - 4096, 4096, 2);
+}
+
+static void nothing_comes_back(const void *argument)
+{
+	int fd = open(OTHER_BELOW, O_RDWR | O_CREAT, 0644);
+	pid_t writer, busy;
+	char *last;
+	int done;
+
+	require(write_seed(fd, 0, 4096, 3), "there is another file");
+	require(run_on(0, 0), "it can stay on a CPU");
+	open_file(WRITEBACK | THREADS, SIZE, 1);
+	last = memory + SIZE - 4096;
+	done = server->done;
+	server->hold_reads = 1;
+	snprintf(server->from, sizeof(server->from), OTHER_PATH);
+	order(FUSE_STORE, SIZE - 4096, 4096, 0);
+	require(eventually(server->reads), "a store waits, and has a page locked");
+	writer = start_other(do_start_writeback, NULL);
+	require(eventually(under_writeback(last - 4096)) && falls_asleep(writer),
+		"who writes back waits for that");
+	busy = start_other(do_keep_busy, NULL);
+	require(eventually(is_busy), "a CPU is busy");
+	server->hold_reads = 0;
+	expect_done(done);
+	expect(!under_writeback(last), "who writes back does not go on");
+
+	expect(!others_do(do_truncate, NULL), "the file is cut");
+	expect(!others_do(do_write_last, NULL), "it grows again, and is written at the end");
+	expect(!server->writes, "nothing was sent yet");
+	is_busy = false;
+	expect(!ends(writer, LIMIT_MS) && !ends(busy, LIMIT_MS), "it goes on");
+	expect(!fsync(file), "fsync succeeds");
+	expect(below_has(FILE_BELOW, 0, 4096, 1), "what was not cut is in the file below");
+	expect(below_has(FILE_BELOW, 4096, SIZE - 8192, 0), "what was cut is not");
+	expect(below_has(FILE_BELOW, SIZE - 4096, 4096, 2), "what was written later is");
+	expect(has_seed(file, 4096, SIZE - 8192, 0), "as what is in the cache");
+	expect_settled();
+}
+
 /* The end of a connection. */
 
 static int do_umount(void *argument)
@@ -784,7 +898,7 @@ static int do_umount(void *argument)
 
 static bool end_by_umount(void)
 {
-	int force = 1 /* MNT_FORCE */;
+	int force = MNT_FORCE;
 
 	/* It is in use; but it is not waited for any more. */
 	return others_do(do_umount, &force) == EBUSY << 8;
@@ -1069,7 +1183,7 @@ static void use_lru_gen(bool on)
 static void reclaim_does_not_wait(const void *argument)
 {
 	enum where where = *(const enum where *)argument;
-	int big = open(BELOW "/other", O_RDWR | O_CREAT, 0644);
+	int big = open(OTHER_BELOW, O_RDWR | O_CREAT, 0644);
 
 	require(!ftruncate(big, 48 << 20), "there is a big file");
 	require(make_group("24M") && join_group(GROUP), "memory is limited");
@@ -1139,13 +1253,13 @@ static void mount_other(void)
 {
 	mkdir(OTHER, 0755);
 	require(run("mkfs.ext2 -q -F -b 4096 " DISK) &&
-		!syscall(SYS_mount, DISK, OTHER, "ext2", 0, NULL),
+		!mount(DISK, OTHER, "ext2", 0, NULL),
 		"there is another file system");
 }
 
 static void umount_other(void)
 {
-	syscall(SYS_umount2, OTHER, MNT_DETACH);
+	umount2(OTHER, MNT_DETACH);
 }
 
 /* More than a server has in its hands at a time: the rest is in the queue. */
@@ -1406,13 +1520,20 @@ int main(int argc, char **argv)
 	claims_of_data();
 	claim(unlink_does_not_wait, NULL, "unlink does not wait");
 	claim(opening_drops, NULL, "an open that drops the cache does not wait");
+	claim(store_spares_the_queue, NULL, "notify_store spares what is in the queue");
+	claim(store_is_whole, NULL, "notify_store does not mix with what is written");
+	/* Without the copies, truncation does not wait for who makes a request. */
+	if (!is_base && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		claim(nothing_comes_back, NULL, "nothing comes back from a request in the making");
 	claim(allocation_gets_on, &plain, "a server that allocates gets on");
 	claim(allocation_gets_on, &splice, "a splicing server that allocates gets on");
 	if (!access(DISK, R_OK)) {
 		claim(others_are_not_slowed_down, NULL, "other file systems are not slowed down");
-		claim(global_reclaim_does_not_wait, &on, "global reclaim does not wait");
+		/* All of the memory is read into: that takes long. */
+		claim(global_reclaim_does_not_wait, &on,
+		      "global reclaim does not wait")->limit_ms = 11 * LIMIT_MS;
 		claim(global_reclaim_does_not_wait, &off,
-		      "global reclaim without lru_gen does not wait");
+		      "global reclaim without lru_gen does not wait")->limit_ms = 11 * LIMIT_MS;
 	}
 	for (enum where where = 0; where < NR_PLACES; where++) {
 		claims_of_others(where);

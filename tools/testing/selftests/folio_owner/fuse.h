@@ -6,11 +6,13 @@
 #ifndef FOLIO_OWNER_FUSE_H
 #define FOLIO_OWNER_FUSE_H
 
-#include "fsdax.h"
+#include "claims.h"
 #include "fuse_server.h"
 #include <linux/falloc.h>
 #include <linux/kernel-page-flags.h>
 #include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #define FUSE_TOP	"/tmp/fuse"
@@ -20,7 +22,10 @@
 #define FILE_NAME	"file"
 #define FILE_PATH	ABOVE "/" FILE_NAME
 #define FILE_BELOW	BELOW "/" FILE_NAME
+#define OTHER_PATH	ABOVE "/other"
+#define OTHER_BELOW	BELOW "/other"
 #define CONNECTIONS	"/sys/fs/fuse/connections"
+#define FLUSH_INTERVAL	"/proc/sys/vm/dirty_writeback_centisecs"
 #define PAGES		16
 #define SIZE		(PAGES * 4096)
 
@@ -45,7 +50,7 @@ static bool is_base;		/* nobody can see that a page is in flight */
 
 static inline int unmount_above(int flags)
 {
-	return syscall(SYS_umount2, ABOVE, flags);
+	return umount2(ABOVE, flags);
 }
 
 static inline struct fuse_control *share_control(char *number)
@@ -312,7 +317,7 @@ static inline bool all_in_flight(void)
 static inline void make_file_above(size_t size, int seed)
 {
 	file = open(FILE_PATH, O_RDWR | O_CREAT, 0644);
-	require(file >= 0, "a file can be made");
+	require(file >= 0, "a file can be made, not %s", strerror(errno));
 	if (!size)
 		return;
 	require(write_seed(file, 0, size, seed), "it can be written");
@@ -388,6 +393,49 @@ static inline pid_t start_other(int (*function)(void *), void *argument)
 static inline int others_do(int (*function)(void *), void *argument)
 {
 	return ends(start_other(function, argument), LIMIT_MS);
+}
+
+/* What a server may tell the kernel about the file. */
+
+static inline void order(enum fuse_order what, off_t offset, size_t length, char byte)
+{
+	snprintf(server->name, sizeof(server->name), FILE_NAME);
+	server->offset = offset;
+	server->length = length;
+	server->byte = byte;
+	server->order = what;
+}
+
+static inline void expect_done(int done)
+{
+	if (expect(eventually(server->done > done), "the server does not wait"))
+		expect(!server->result, "it succeeds, not %d", server->result);
+}
+
+static inline void tell(enum fuse_order what, off_t offset, size_t length, char byte)
+{
+	int done = server->done;
+
+	order(what, offset, length, byte);
+	expect_done(done);
+}
+
+/*
+ * As launch(), into the queue of a server that is BLOCKING: it is busy with
+ * another WRITE, but can be told to do something.
+ */
+static inline void launch_behind(void)
+{
+	int other = open(OTHER_PATH, O_RDWR | O_CREAT, 0644);
+	int seen = server->writes;
+
+	answered = server->answered;
+	server->hold = 1;
+	require(write_seed(other, 0, 4096, 1) && start_writeback(other) &&
+		eventually(server->held), "the server is busy");
+	require(start_writeback(file), "writeback is started");
+	require(all_in_flight(), "all pages are under writeback");
+	expect(server->writes == seen + 1, "the server has not read it");
 }
 
 /* What moves pages. */
@@ -486,11 +534,11 @@ static inline bool move_to_node(void *address, int node)
 /* Before and after each claim. */
 static inline void clean_up_fuse(void)
 {
-	syscall(SYS_umount2, TOP, MNT_DETACH);
-	unmount_above(1 /* MNT_FORCE */);
+	umount2(TOP, MNT_DETACH);
+	unmount_above(MNT_FORCE);
 	while (!unmount_above(MNT_DETACH))
 		continue;
-	syscall(SYS_umount2, FUSE_TOP "/other", MNT_DETACH);
+	umount2(FUSE_TOP "/other", MNT_DETACH);
 	system("rm -rf " BELOW "/*");
 	if (has_cma())
 		set(cma_path("free"), get(cma_path("count")));
@@ -511,9 +559,13 @@ static inline void need_fuse(void)
 	system("mount -t fusectl none " CONNECTIONS " 2>/dev/null");
 }
 
+/* Nothing is written back at a time of the kernel's choice, meanwhile. */
 static inline void check_claims(void)
 {
+	long interval = get(FLUSH_INTERVAL);
+
 	ksft_set_plan(nr_claims);
+	set(FLUSH_INTERVAL, 360000);
 	for (int i = 0; i < nr_claims; i++) {
 		bool ok;
 
@@ -522,6 +574,7 @@ static inline void check_claims(void)
 		clean_up_fuse();
 		ksft_test_result(ok, "%s\n", claims[i].name);
 	}
+	set(FLUSH_INTERVAL, interval);
 }
 
 #endif /* FOLIO_OWNER_FUSE_H */

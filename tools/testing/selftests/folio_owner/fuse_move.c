@@ -82,11 +82,26 @@ static void undo_offline(void)
 		put_string(block_path(pfns[i], "state"), "online_movable");
 }
 
+/* Is it allocated from the area?  The bitmap is printed as numbers of 32 bits. */
+static bool is_allocated(unsigned long pfn)
+{
+	unsigned long place = pfn - get(cma_path("base_pfn"));
+	FILE *bitmap = fopen(cma_path("bitmap"), "r");
+	unsigned int word = 0;
+
+	for (unsigned long i = 0; bitmap && i <= place / 32; i++)
+		if (fscanf(bitmap, "%u", &word) != 1)
+			word = 0;
+	if (bitmap)
+		fclose(bitmap);
+	return word >> place % 32 & 1;
+}
+
 /* What is allocated first comes first: on and on, to where the pages are. */
 static int move_by_cma(void *argument)
 {
 	for (int i = 0; i < PAGES; i++)
-		while (in_cma(pfns[i]) && pfn_of(memory + i * 4096) == pfns[i])
+		while (in_cma(pfns[i]) && !is_allocated(pfns[i]))
 			if (!set(cma_path("alloc"), 1024))
 				return 1;
 	return 0;
@@ -125,6 +140,7 @@ static bool can_pin(void)
 static void undo_pin(void)
 {
 	close(gup_test);
+	gup_test = -1;
 }
 
 static bool anywhere(unsigned long pfn)
@@ -134,7 +150,8 @@ static bool anywhere(unsigned long pfn)
 
 static bool in_either(unsigned long pfn)
 {
-	gup_test = open("/sys/kernel/debug/gup_test", O_RDWR);
+	if (gup_test < 0)
+		gup_test = open("/sys/kernel/debug/gup_test", O_RDWR);
 	return in_cma(pfn) || in_movable(pfn);
 }
 
@@ -195,9 +212,9 @@ static bool is_in_place(const struct way *way)
 }
 
 /* Once more, if a page of the file is not where it can be moved from. */
-static void open_file_for(const struct way *way, enum where where)
+static void open_file_for(const struct way *way, unsigned int options)
 {
-	serve(options_for(where));
+	serve(options);
 	for (int i = 0; i < 10; i++) {
 		use_up_lists(way);
 		make_file_above(SIZE, 1);
@@ -230,7 +247,7 @@ static void is_moved(const void *argument)
 	const struct journey *journey = argument;
 	const struct way *way = journey->way;
 
-	open_file_for(way, journey->where);
+	open_file_for(way, options_for(journey->where));
 	launch(journey->where);
 	require(all_in_flight(), "all pages are under writeback");
 	note_pfns();
@@ -267,7 +284,7 @@ static void is_moved_while_waited_for(const void *argument)
 
 		if (i)
 			clean_up_fuse();
-		open_file_for(way, IN_HAND);
+		open_file_for(way, options_for(IN_HAND));
 		launch(IN_HAND);
 		require(all_in_flight(), "all pages are under writeback");
 		note_pfns();
@@ -290,6 +307,25 @@ static void is_moved_while_waited_for(const void *argument)
 	}
 }
 
+/* Pages that have left the cache, while the server has yet to read them. */
+static void detached_is_out_of_the_way(const void *argument)
+{
+	const struct way *way = argument;
+
+	open_file_for(way, WRITEBACK | BLOCKING);
+	launch_behind();
+	note_pfns();
+	tell(FUSE_INVALIDATE, 0, SIZE, 0);
+	expect(!others_do(way->move, NULL), "it ends, and succeeds");
+	expect(server->answered == answered, "the server has not answered");
+	land();
+	expect(!fsync(file), "fsync succeeds");
+	expect(below_has(FILE_BELOW, 0, SIZE, 1), "all is in the file below");
+	expect(is_painted(memory, 0, SIZE, 1), "and in the mapping");
+	expect_settled();
+	way->undo();
+}
+
 /* Between the two, data of the page must not be lost. */
 static void is_moved_when_dirty(const void *argument)
 {
@@ -297,7 +333,7 @@ static void is_moved_when_dirty(const void *argument)
 
 	int writes;
 
-	open_file_for(way, IN_HAND);
+	open_file_for(way, options_for(IN_HAND));
 	writes = server->writes;
 	expect_moved(way, others_do(way->move, NULL), IN_HAND);
 	expect(server->writes == writes, "nothing was written");
@@ -311,7 +347,7 @@ static void kept_is_not_waited_for(const void *argument)
 {
 	const struct way *way = argument;
 
-	open_file_for(way, IN_PIPE);
+	open_file_for(way, options_for(IN_PIPE));
 	server->keep_pipe = 1;
 	launch(IN_PIPE);
 	land();
@@ -497,6 +533,9 @@ int main(int argc, char **argv)
 		      ways[i].name);
 		claim(kept_is_not_waited_for, &ways[i], "%s does not wait for a pipe",
 		      ways[i].name);
+		if (ways[i].move == move_by_offline || ways[i].move == move_by_cma)
+			claim(detached_is_out_of_the_way, &ways[i],
+			      "%s gets the place of pages out of the cache", ways[i].name);
 	}
 	claim(is_not_registered, NULL, "a registered buffer does not wait");
 	claim(is_compacted, &places[0], "compaction moves pages %s", place_names[0]);

@@ -24,7 +24,7 @@ struct fuse_log {
 enum fuse_order {
 	FUSE_NONE,
 	FUSE_INVALIDATE,	/* notify_inval_inode */
-	FUSE_STORE,		/* notify_store of this byte */
+	FUSE_STORE,		/* notify_store of this byte, or of what is in a file */
 };
 
 struct fuse_control {
@@ -39,6 +39,7 @@ struct fuse_control {
 	atomic_int allocate;	/* bytes to allocate and touch, before */
 	atomic_int keep_pipe;	/* keep the data in a pipe, after the answer */
 	atomic_int fail;	/* answer with this error, without writing */
+	atomic_int hold_reads;	/* whatever they are for; takes a thread each */
 
 	/* From the server. */
 	atomic_int ready;
@@ -59,6 +60,7 @@ struct fuse_control {
 	uint64_t offset;
 	uint64_t length;
 	uint8_t byte;
+	char from[64];		/* the path of that file; it is read when it is stored */
 	int result;
 	atomic_int order;
 	atomic_int done;

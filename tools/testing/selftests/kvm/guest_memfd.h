@@ -8,11 +8,12 @@
 #ifndef SELFTEST_KVM_GUEST_MEMFD_H
 #define SELFTEST_KVM_GUEST_MEMFD_H
 
-#include "../folio_owner/fsdax.h"
+#include "../folio_owner/claims.h"
 #include <linux/io_uring.h>
 #include <mm/gup_test.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <sys/stat.h>
 #include "kvm_util.h"
 #include "processor.h"
 
@@ -25,6 +26,19 @@
 #define NO_WAIT		KVM_SET_MEMORY_ATTRIBUTES_NO_WAIT
 #define OWNER		"guest_memfd"
 #define PATTERN		((char)0xa5)
+
+/* KVM comes and goes with this module. */
+#define MODULE	"kvm_amd"
+
+static inline int unload(void *name)
+{
+	return syscall(SYS_delete_module, name, 0) ? errno : 0;
+}
+
+static inline bool load(void)
+{
+	return !system("modprobe " MODULE) && eventually(!access("/dev/kvm", F_OK));
+}
 
 /* The guest: does what it is told, and says what came of it. */
 
@@ -197,6 +211,45 @@ static inline void make_machine(struct machine *m, size_t pages, uint64_t flags)
 		"the file backs a memslot");
 }
 
+static inline void forget_machine(struct machine *m)
+{
+	munmap(m->memory, m->pages * 4096);
+	close(m->fd);
+	kvm_vm_free(m->vm);
+}
+
+/* Why a processor is back that should not be: it cannot be seen later. */
+static inline void print_exit(struct kvm_vcpu *vcpu, int err)
+{
+	const uint64_t *data = (void *)vcpu->run->padding;
+	struct kvm_regs regs;
+
+	vcpu_regs_get(vcpu, &regs);
+	ksft_print_msg("processor %u: %s, exit reason %u (%s), data %lx %lx %lx\n",
+		       vcpu->id, strerror(err), vcpu->run->exit_reason,
+		       exit_reason_str(vcpu->run->exit_reason), data[0], data[1],
+		       data[2]);
+	ksft_print_msg("rip %llx, rsp %llx, rflags %llx\n", regs.rip, regs.rsp,
+		       regs.rflags);
+}
+
+/* The guest has obeyed, and says what came of it. */
+static inline bool says_result(struct kvm_vcpu *vcpu, uint64_t *result)
+{
+	struct ucall uc;
+
+	if (get_ucall(vcpu, &uc) != UCALL_SYNC) {
+		print_exit(vcpu, 0);
+		ksft_print_msg("ucall %lu %.*s\n", uc.cmd,
+			       uc.cmd == UCALL_ABORT ? UCALL_BUFFER_LEN : 0,
+			       uc.buffer);
+		return false;
+	}
+	if (result)
+		*result = uc.args[0];
+	return true;
+}
+
 /*
  * Lets the guest obey.  If it cannot go on, because memory is not there, that
  * is said, and it is ready for another order.
@@ -204,20 +257,18 @@ static inline void make_machine(struct machine *m, size_t pages, uint64_t flags)
 static inline int run_order(struct machine *m, int vcpu, struct order order,
 			    uint64_t *result)
 {
-	struct ucall uc;
-
 	m->orders[vcpu] = order;
 	while (__vcpu_run(m->vcpus[vcpu])) {
 		int err = errno;
 
 		if (err == EINTR)
 			continue;
+		if (err != EFAULT && err != EHWPOISON)
+			print_exit(m->vcpus[vcpu], err);
 		vcpu_regs_set(m->vcpus[vcpu], &m->start[vcpu]);
 		return -err;
 	}
-	require(get_ucall(m->vcpus[vcpu], &uc) == UCALL_SYNC, "the guest obeys");
-	if (result)
-		*result = uc.args[0];
+	require(says_result(m->vcpus[vcpu], result), "the guest obeys");
 	return 0;
 }
 

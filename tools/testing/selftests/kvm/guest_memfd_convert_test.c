@@ -460,6 +460,100 @@ static void dies_waiting(const void *argument)
 	       "the guest finds what was there");
 }
 
+/*
+ * Pages that are new: the processor where they were allocated has references to
+ * them, until something happens there.
+ */
+
+static int alarm_clock[2], bed[2];
+
+static bool stay_on(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	return !sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+static int sleep_in(bool ok)
+{
+	char byte;
+
+	write(alarm_clock[1], "", 1);
+	read(bed[0], &byte, 1);
+	return !ok;
+}
+
+static int fills_and_sleeps(void *unused)
+{
+	bool ok = stay_on(1);
+
+	fill_pages(m->memory, 8, 1, 1);
+	return sleep_in(ok);
+}
+
+static int replaces_and_sleeps(void *unused)
+{
+	bool ok = stay_on(1) &&
+		  !fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			     4 * 4096, 2 * 4096) &&
+		  !fallocate(m->fd, FALLOC_FL_KEEP_SIZE, 4 * 4096, 2 * 4096);
+
+	return sleep_in(ok);
+}
+
+/* It has done that, and does nothing any more. */
+static pid_t start_elsewhere(int (*function)(void *))
+{
+	char byte;
+	pid_t child;
+
+	require(!pipe(alarm_clock) && !pipe(bed), "there are pipes");
+	child = start(function, NULL);
+	require(read(alarm_clock[0], &byte, 1) == 1 && falls_asleep(child),
+		"another processor has done its part");
+	return child;
+}
+
+static void wake_up(pid_t child)
+{
+	write(bed[1], "", 1);
+	expect(!ends(child, LIMIT_MS), "it did it");
+}
+
+static void new_pages_are_converted(const void *no_wait)
+{
+	pid_t child;
+
+	require(stay_on(0), "there is a processor");
+	make_machine(m, 8, MMAP | INIT_SHARED);
+	child = start_elsewhere(fills_and_sleeps);
+	if (no_wait)
+		expect(!convert_no_wait(m, 0, 8, NULL), "pages become private at once");
+	else
+		expect(!convert(m, 0, 8, PRIVATE), "pages become private");
+	expect(guest_finds(m, 0, 8, 1), "the guest finds what was there");
+	wake_up(child);
+}
+
+static void new_page_meanwhile(const void *unused)
+{
+	struct conversion conversion;
+	pid_t child;
+
+	require(stay_on(0), "there is a processor");
+	make_shared_machine(8);
+	require(grab_take(page_at(4)), "a page can be pinned");
+	start_conversion(&conversion, m, 0, 8, PRIVATE);
+	expect(waits(&conversion), "it waits");
+	child = start_elsewhere(replaces_and_sleeps);
+	expect(!result_of(&conversion), "it ends: that page is not there any more");
+	wake_up(child);
+	expect(are(m, 0, 8, PRIVATE), "all is private");
+	expect(grab_put(0), "the pin goes");
+}
+
 /* Others, while one waits. */
 
 static void two_wait(const void *unused)
@@ -835,6 +929,35 @@ static void allocates(const void *unused)
 	expect(guest_finds(m, 4, 4, 1), "the guest finds what was there");
 }
 
+static int allocates_all(void *unused)
+{
+	return fallocate(m->fd, FALLOC_FL_KEEP_SIZE, 0, MANY * 4096) ? 1 : 0;
+}
+
+/* What is done with the page after them meanwhile does not wait for the last. */
+static void is_overtaken(const void *unused)
+{
+	const size_t spare = MANY;
+	bool overtaken = false;
+
+	make_bare_machine(m, MANY + 1, MMAP | INIT_SHARED);
+	require(host_can(page_at(spare), true), "there is a page");
+	for (int i = 0; i < 20 && !overtaken && !failed; i++) {
+		long live = owner(OWNER).live;
+		pid_t child = start(allocates_all, NULL);
+
+		while (owner(OWNER).live <= live && state_of(child) != 'Z')
+			;
+		expect(!convert(m, spare, 1, PRIVATE) && !convert(m, spare, 1, SHARED) &&
+		       host_can(page_at(spare), true), "a page is converted, and back");
+		overtaken = owner(OWNER).live < MANY;
+		expect(!ends(child, 3 * LIMIT_MS), "all pages are allocated");
+		expect(owner(OWNER).live > MANY, "really");
+		expect(!punch(0, MANY), "they are punched out");
+	}
+	expect(overtaken, "that is done before all others are allocated");
+}
+
 static void size_is_fixed(const void *unused)
 {
 	struct stat stat;
@@ -1200,23 +1323,34 @@ static bool charged_are(long pages)
 	return off > -160 && off < 160;
 }
 
+/* The charge itself, by a counter that is no more exact. */
+static bool counted_are(long base, long pages)
+{
+	long off = (get(CGROUP "/memory.current") - base) / 4096 - pages;
+
+	return off > -512 && off < 512;
+}
+
 static int uses_pages(void *unused)
 {
 	const size_t pages = 2048;
 	struct conversion conversion;
+	long base;
 
 	if (!put_string(CGROUP "/cgroup.procs", "0"))
 		return KSFT_SKIP;
 	make_bare_machine(m, pages, MMAP | INIT_SHARED);
 	expect(charged_are(0), "nothing is charged for nothing");
+	base = get(CGROUP "/memory.current");
 	fill_pages(m->memory, pages / 2, 1, 1);
 	expect(charged_are(pages / 2), "shared pages are charged");
 	fallocate(m->fd, FALLOC_FL_KEEP_SIZE, 0, pages * 4096);
-	expect(charged_are(pages), "what is allocated is charged");
+	expect(charged_are(pages) && counted_are(base, pages), "what is allocated is charged");
 	expect(!convert(m, 0, pages, PRIVATE), "they become private");
 	expect(charged_are(pages), "private pages are charged");
 	expect(!punch(0, pages / 2), "pages are punched out");
-	expect(eventually(charged_are(pages / 2)), "and not charged any more");
+	expect(eventually(charged_are(pages / 2) && counted_are(base, pages / 2)),
+	       "and not charged any more");
 	expect(!convert(m, 0, pages, SHARED), "others become shared");
 	expect(charged_are(pages / 2), "and are charged");
 
@@ -1235,7 +1369,8 @@ static int uses_pages(void *unused)
 	munmap(m->memory, pages * 4096);
 	close(m->fd);
 	kvm_vm_free(m->vm);
-	expect(eventually(charged_are(0)), "nothing is charged in the end");
+	expect(eventually(charged_are(0) && counted_are(base, 0)),
+	       "nothing is charged in the end");
 	return failed;
 }
 
@@ -1309,6 +1444,9 @@ static void claims_of_conversions(void)
 			continue;
 		claim(no_wait_fails, pins[j], "no-wait fails, %s", pins[j]->name);
 	}
+	claim(new_pages_are_converted, NULL, "new pages of another processor");
+	claim(new_pages_are_converted, "", "new pages of another processor, no-wait");
+	claim(new_page_meanwhile, NULL, "a new page of another processor meanwhile");
 	claim(repeats, NULL, "what is done needs no wait");
 	claim(ring_is_closed, NULL, "a ring that is closed is waited for");
 	claim(several_pins, NULL, "all pins are waited for");
@@ -1338,6 +1476,7 @@ static void claims_of_others(void)
 	claim(hole_meanwhile, NULL, "a hole meanwhile");
 	claim(hole_meanwhile, "", "a hole meanwhile, killed");
 	claim(allocates, NULL, "fallocate");
+	claim(is_overtaken, NULL, "fallocate of very many pages");
 	claim(size_is_fixed, NULL, "truncation");
 	claim(file_is_closed, &pin_by_grab, "close with a live pin, GUP");
 	claim(file_is_closed, &pin_by_pipe, "close with a live pin, vmsplice");

@@ -15,6 +15,8 @@
 #endif
 
 #define CORRUPT		"/sys/kernel/debug/hwpoison/corrupt-pfn"
+#define UNPOISON	"/sys/kernel/debug/hwpoison/unpoison-pfn"
+#define SOFT_OFFLINE	"/sys/devices/system/memory/soft_offline_page"
 #define BAD		4
 
 static struct machine machine;
@@ -34,14 +36,24 @@ static void make_shared_machine(void)
 	require(bad_pfn, "the page has a number");
 }
 
-/* Nothing recovers from that but a hole, which it does not know. */
-static bool corrupt(void)
+static bool is_poisoned(void)
+{
+	return page_flags(bad_pfn) & BIT_ULL(KPF_HWPOISON);
+}
+
+static bool put_number(const char *path, unsigned long number)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "0x%lx", bad_pfn);
-	put_string(CORRUPT, text);
-	return page_flags(bad_pfn) & BIT_ULL(KPF_HWPOISON);
+	snprintf(text, sizeof(text), "0x%lx", number);
+	return put_string(path, text);
+}
+
+/* Nothing recovers from that but a hole, which it does not know. */
+static bool corrupt(void)
+{
+	put_number(CORRUPT, bad_pfn);
+	return is_poisoned();
 }
 
 /* Who does it to himself hears of it. */
@@ -52,7 +64,7 @@ static bool corrupt_by_madvise(void)
 	if (!sigsetjmp(no_access, 1))
 		madvise(page_at(BAD), 4096, MADV_HWPOISON);
 	WRITE_ONCE(may_fault, false);
-	return page_flags(bad_pfn) & BIT_ULL(KPF_HWPOISON);
+	return is_poisoned();
 }
 
 static bool is_bad_for_host(void)
@@ -103,10 +115,9 @@ static void recovers(void)
 /* Who wants to unload the module does not wait for what never comes back. */
 static void leaves_nothing(long live)
 {
-	munmap(m->memory, 8 * 4096);
-	close(m->fd);
-	kvm_vm_free(m->vm);
+	forget_machine(m);
 	expect(eventually(owner(OWNER).live == live), "no page stays behind, owned");
+	expect(is_poisoned(), "nor is the bad one used again");
 }
 
 static void is_not_converted(void)
@@ -202,6 +213,68 @@ static void fails_meanwhile(const void *unused)
 	recovers();
 }
 
+/* It is its holder's, then its owner's, and then nobody's. */
+static void removed_page_fails(const void *by_close)
+{
+	long live = owner(OWNER).live;
+
+	make_shared_machine();
+	require(grab_take(page_at(BAD)), "a page can be pinned");
+	if (by_close)
+		forget_machine(m);
+	else
+		expect(!punch(), "it is punched out");
+	require(corrupt(), "it fails");
+	expect(!put_number(UNPOISON, bad_pfn) && is_poisoned(),
+	       "it is not brought back while it is pinned");
+	expect(grab_write(PATTERN), "who has it pinned has it");
+	expect(eventually(owner(OWNER).live == live + (by_close ? 1 : 8)),
+	       "it is owned");
+	expect(grab_put(0), "the pin goes");
+	expect(eventually(owner(OWNER).live == live + (by_close ? 0 : 7)),
+	       "and with it the page");
+	expect(is_poisoned(), "which is still bad");
+	if (by_close)
+		return;
+	recovers();
+	leaves_nothing(live);
+}
+
+/* What is left of all that are pages that are nobody's. */
+static void is_unloaded(const void *unused)
+{
+	pid_t child;
+
+	require(!owner(OWNER).live, "nobody else has pages");
+	make_shared_machine();
+	require(grab_take(page_at(BAD)), "a page can be pinned");
+	forget_machine(m);
+	require(corrupt(), "it fails when it has left the file");
+	child = start(unload, MODULE);
+	expect(falls_asleep(child), "who unloads KVM waits");
+	expect(grab_put(0), "the pin goes");
+	expect(!ends(child, LIMIT_MS), "that is all that was waited for");
+	expect(load(), "it can be loaded again");
+}
+
+/* Only the guest has stored to it, and has it mapped: it is not dirty yet. */
+static void is_not_evicted(const void *unused)
+{
+	make_machine(m, 8, MMAP | INIT_SHARED);
+	bad_pfn = host_has_page(m, BAD) ? pfn_of(page_at(BAD)) : 0;
+	require(bad_pfn, "the page has a number");
+	require(!convert(m, 0, 8, PRIVATE) && !guest_fills(m, 0, 8, 1, 1),
+		"the guest has private pages");
+	require(set("/proc/sys/vm/enable_soft_offline", 1), "pages can be offlined");
+	expect(!put_number(SOFT_OFFLINE, bad_pfn * 4096), "but not this one");
+	expect(guest_finds(m, 0, 8, 1), "the guest finds what was there");
+	expect(!convert(m, 0, 8, SHARED), "all can be shared");
+	expect(first_wrong(m->memory, 8, 1, 1, -1, 0) == 8, "the host finds it, too");
+	expect(pfn_of(page_at(BAD)) == bad_pfn && !is_poisoned(), "it is the same page");
+	expect(!convert(m, 0, 8, PRIVATE), "it can become private");
+	expect(are(m, 0, 8, PRIVATE), "and is");
+}
+
 static void is_not_migrated(const void *private)
 {
 	make_shared_machine();
@@ -232,6 +305,10 @@ int main(int argc, char **argv)
 	claim(private_page_is_replaced, NULL, "a private page, punched out");
 	claim(pinned_page_fails, NULL, "a pinned page");
 	claim(fails_meanwhile, NULL, "a page that is waited for");
+	claim(removed_page_fails, NULL, "a pinned page, punched out before");
+	claim(removed_page_fails, "", "a pinned page of a file that is closed");
 	claim(is_not_migrated, NULL, "soft offline");
+	claim(is_not_evicted, NULL, "soft offline of a private page, by number");
+	claim(is_unloaded, NULL, "unload");
 	check_claims(3 * LIMIT_MS);
 }

@@ -63,19 +63,17 @@ static void *run_vcpu(void *argument)
 {
 	struct runner *runner = argument;
 	struct kvm_vcpu *vcpu = m->vcpus[runner->vcpu];
-	struct ucall uc;
 
 	while (__vcpu_run(vcpu)) {
 		if (errno == EFAULT && vcpu->run->exit_reason == KVM_EXIT_MEMORY_FAULT) {
 			runner->faults++;
 		} else if (errno != EINTR && errno != EAGAIN) {
-			expect(false, "the guest runs: %s, exit reason %s", strerror(errno),
-			       exit_reason_str(vcpu->run->exit_reason));
+			print_exit(vcpu, errno);
+			expect(false, "the guest runs");
 			return NULL;
 		}
 	}
-	expect(get_ucall(vcpu, &uc) == UCALL_SYNC, "the guest says what it found");
-	runner->result = uc.args[0];
+	expect(says_result(vcpu, &runner->result), "the guest says what it found");
 	return NULL;
 }
 

@@ -5,20 +5,8 @@
  */
 #include "guest_memfd.h"
 
-#define MODULE	"kvm_amd"
-
 static struct machine machine;
 static struct machine *const m = &machine;
-
-static int unload(void *name)
-{
-	return syscall(SYS_delete_module, name, 0) ? errno : 0;
-}
-
-static bool load(void)
-{
-	return !system("modprobe " MODULE) && eventually(!access("/dev/kvm", F_OK));
-}
 
 /* Two pages, in a pipe and nowhere else; one has been private. */
 static void pages_into_pipe(void)
@@ -44,13 +32,6 @@ static bool empty_pipe(void)
 	       has_byte(copy, 5) && has_byte(copy + 4096, 6);
 }
 
-static void forget_machine(void)
-{
-	munmap(m->memory, 8 * 4096);
-	close(m->fd);
-	kvm_vm_free(m->vm);
-}
-
 static void machine_refuses(const void *unused)
 {
 	pages_into_pipe();
@@ -69,7 +50,7 @@ static void last_page_is_waited_for(const void *unused)
 
 	require(!owner(OWNER).live, "nobody else has pages");
 	pages_into_pipe();
-	forget_machine();
+	forget_machine(m);
 	expect(eventually(owner(OWNER).live == 2), "two pages are left");
 	child = start(unload, MODULE);
 	expect(falls_asleep(child), "who unloads it waits");
@@ -86,7 +67,7 @@ static void last_page_is_waited_for(const void *unused)
 	expect(load(), "it can be loaded again");
 	memset(m, 0, sizeof(*m));
 	pages_into_pipe();
-	forget_machine();
+	forget_machine(m);
 	expect(empty_pipe(), "and used");
 	expect(eventually(!owner(OWNER).live), "to the end");
 }
@@ -99,7 +80,7 @@ static void races_with_last_page(const void *unused)
 
 		memset(m, 0, sizeof(*m));
 		pages_into_pipe();
-		forget_machine();
+		forget_machine(m);
 		child = start(unload, MODULE);
 		if (i % 2)
 			sleep_ms(i);
@@ -109,6 +90,34 @@ static void races_with_last_page(const void *unused)
 			expect(!ends(start(unload, "kvm"), LIMIT_MS), "with all of it");
 		require(load(), "it can be loaded again");
 	}
+}
+
+/* It keeps the inode, and nothing that it had of KVM. */
+static void path_leads_nowhere(const void *unused)
+{
+	struct stat stat;
+	char name[64];
+	int path;
+
+	require(!owner(OWNER).live, "nobody else has pages");
+	make_machine(m, 8, MMAP | INIT_SHARED);
+	fill_pages(m->memory, 8, 1, 1);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", m->fd);
+	path = open(name, O_PATH);
+	require(path >= 0, "there is a path to the file");
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", path);
+	expect(truncate(name, 4096) && errno == EINVAL, "the file cannot be cut");
+	forget_machine(m);
+	expect(eventually(!owner(OWNER).live), "its pages are free when it is closed");
+	expect(!ends(start(unload, MODULE), LIMIT_MS) &&
+	       !ends(start(unload, "kvm"), LIMIT_MS), "KVM is unloaded");
+	expect(!fstat(path, &stat) && stat.st_size == 8 * 4096,
+	       "the path leads to an inode");
+	expect(open(name, O_RDWR) < 0, "but not to a file");
+	expect(!truncate(name, 4096) && !truncate(name, 8 * 4096) && !chmod(name, 0600),
+	       "which is like any other");
+	expect(!close(path), "the path can be closed");
+	expect(load(), "KVM can be loaded again");
 }
 
 int main(int argc, char **argv)
@@ -122,6 +131,7 @@ int main(int argc, char **argv)
 	need_machines();
 	claim(machine_refuses, NULL, "a machine, a file or a mapping keeps it");
 	claim(last_page_is_waited_for, NULL, "the last page is waited for");
+	claim(path_leads_nowhere, NULL, "a path does not keep it");
 	claim(races_with_last_page, NULL, "the last page goes meanwhile");
 	check_claims(3 * LIMIT_MS);
 }
