@@ -591,19 +591,24 @@ static const struct operation changes[] = {
 	{ "a direct write", do_write_directly, true },
 };
 
-static void lands_later(const void *argument)
+/* What uses a file with all its pages in flight waits for them, and nobody for it. */
+static void run_in_flight(const struct scenario *scenario)
 {
-	const struct scenario *scenario = argument;
 	pid_t pid;
 
 	launch_file(scenario->where, 1);
 	pid = start_other(scenario->operation->run, NULL);
-	expect(falls_asleep(pid), "it waits");
+	expect(falls_asleep(pid), "it waits, as who uses the file");
 	expect(!others_do(do_compact, NULL), "others do not wait for who waits");
 	expect(!others_do(do_drop_caches, NULL), "nor others");
 	server->newest_first = 1;
 	land();
 	expect(!ends(pid, LIMIT_MS), "it ends, and succeeds");
+}
+
+static void lands_later(const void *argument)
+{
+	run_in_flight(argument);
 	expect(!fsync(file), "fsync succeeds");
 	expect(below_has(FILE_BELOW, 0, 4096, 2), "what is in the file below is the later");
 	expect(below_has(FILE_BELOW, 4096, SIZE - 4096, 1), "the other pages are as they were");
@@ -663,17 +668,7 @@ static const struct operation truncations[] = {
 
 static void nothing_lands_afterwards(const void *argument)
 {
-	const struct scenario *scenario = argument;
-	pid_t pid;
-
-	launch_file(scenario->where, 1);
-	pid = start_other(scenario->operation->run, NULL);
-	expect(falls_asleep(pid), "it waits, as who uses the file");
-	expect(!others_do(do_compact, NULL), "others do not wait");
-	expect(!others_do(do_drop_caches, NULL), "nor others");
-	server->newest_first = 1;
-	land();
-	expect(!ends(pid, LIMIT_MS), "it ends, and succeeds");
+	run_in_flight(argument);
 	expect(!server->cuts, "the server was not asked before it had answered");
 	expect(!ftruncate(file, SIZE), "the file grows again");
 	expect(!fsync(file), "fsync succeeds");
