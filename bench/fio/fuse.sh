@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Two writers into a file system on tmpfs that libfuse passes through, with the writeback cache and
-# splice: KiB/s of fio's sync engine, until the data is in the backing file.
+# splice: KiB/s of fio's sync engine, until the data is in the backing file. From the command line of the
+# kernel are 'file', the size of a file, and 'tmpfs', that of the backing file system.
 #
 # bench: fio
 
@@ -11,8 +12,10 @@ set -e
 rounds=5
 /bin/busybox mkdir -p /tmp /sys
 /bin/busybox mount -t sysfs sys /sys
-/bin/busybox mount -t tmpfs -o size=1G tmp /tmp
+/bin/busybox mount -t tmpfs -o size="${tmpfs:-1G}" tmp /tmp
 cd /tmp
+# Memory is slow when an emulator has yet to ask its host for it.
+/bin/busybox dd if=/dev/zero of=full bs=1M 2>/dev/null || /bin/busybox rm full
 /bin/busybox mkdir backing fuse
 /fuse_server --writeback --splice --threads /tmp/backing /tmp/fuse &
 until /bin/busybox grep -q " /tmp/fuse fuse" /proc/mounts; do
@@ -21,17 +24,34 @@ until /bin/busybox grep -q " /tmp/fuse fuse" /proc/mounts; do
 done
 
 write() {
-	/bin/fio --name=write --directory=/tmp/fuse --ioengine=sync --rw=write --bs="$1" --size=64m --numjobs=2 \
-		--fallocate=none --end_fsync=1 --unlink=1 --group_reporting --minimal | /bin/busybox cut -d ';' -f 48
+	/bin/fio --name=write --ioengine=sync --rw=write --size="${file:-64m}" --numjobs=2 --fallocate=none \
+		--group_reporting --minimal --bs "$@" | /bin/busybox cut -d ';' -f 48
 }
 
-for size in 1k 4k 1M; do
-	write $size >/dev/null
-	samples=$(for _ in $(/bin/busybox seq $rounds); do write $size; done | /bin/busybox sort -n)
+measure() {
+	path=$1
+	shift
+	write "$@" >/dev/null
+	samples=$(for _ in $(/bin/busybox seq $rounds); do write "$@"; done | /bin/busybox sort -n)
 	# shellcheck disable=SC2086
 	set -- $samples
 	[ $# -eq $rounds ]
-	echo "bench fuse-write-$size: $1 $3 $5 of 1"
-done
+	echo "bench $path: $1 $3 $5 of 1"
+}
+
+measure_fuse() {
+	for size in 1k 4k 1M; do
+		measure "fuse-write-$size$1" $size --directory=/tmp/fuse --end_fsync=1 --unlink=1
+	done
+}
+
+# What is not the file system.
+measure null-write-4k 4k --filename=/dev/null
+# One percent of the memory may be dirty, and the writers of a small machine sleep much of the time; then
+# as much as the whole system may have.
+measure_fuse
+id=$(/bin/busybox grep ' /tmp/fuse ' /proc/self/mountinfo | /bin/busybox cut -d ' ' -f 3)
+echo 100 >"/sys/class/bdi/$id/max_ratio"
+measure_fuse -max_ratio-100
 /bin/busybox umount fuse
 wait
