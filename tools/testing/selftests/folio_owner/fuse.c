@@ -531,10 +531,15 @@ static int do_synchronous_write(void *argument)
 	       !below_has(FILE_BELOW, 0, SIZE, 1);
 }
 
+/* Each close, be it of a copy, is a flush. */
+static int do_flush(void *argument)
+{
+	return close(dup(file));
+}
+
 static int do_close(void *argument)
 {
-	/* Each close, be it of a copy, is a flush. */
-	return close(dup(file)) || !below_has(FILE_BELOW, 0, SIZE, 1);
+	return do_flush(NULL) || !below_has(FILE_BELOW, 0, SIZE, 1);
 }
 
 static const struct operation waits[] = {
@@ -1382,8 +1387,12 @@ static void is_dirtied_in_flight(const void *argument)
 	launch(*(const enum where *)argument);
 	expect(!ends(pid, LIMIT_MS), "it ends, and succeeds");
 	expect(start_writeback(file), "writeback is started");
+	pid = start_other(do_flush, NULL);
+	expect(falls_asleep(pid), "who closes it waits");
+	expect(!others_do(do_sync, NULL), "sync does not wait for that");
 	server->newest_first = 1;
 	land();
+	expect(!ends(pid, LIMIT_MS), "it is closed, and has succeeded");
 	expect(!fsync(file), "fsync succeeds");
 	expect(below_has(FILE_BELOW, 0, 4096, 0), "what was read is in the file below");
 	expect(below_has(FILE_BELOW, 4096, SIZE - 4096, 1), "the rest is as it was");
