@@ -403,6 +403,18 @@ static int do_unlink(void *argument)
 	return unlink(FILE_PATH);
 }
 
+/* As far as all tasks are frozen: one that sleeps in the kernel cannot be. */
+static int do_suspend(void *argument)
+{
+	static const char delay[] = "/sys/module/suspend/parameters/pm_test_delay";
+	static const char test[] = "/sys/power/pm_test";
+	long before = get(delay);
+	bool ok = set(delay, 0) && put_string(test, "freezer") &&
+		  put_string("/sys/power/state", "freeze");
+
+	return !set(delay, before) || !put_string(test, "none") || !ok;
+}
+
 /* A process that only has the file mapped does not wait to unmap it. */
 static int do_unmap(void *argument)
 {
@@ -420,6 +432,7 @@ struct operation {
 static const struct operation operations[] = {
 	{ "sync", do_sync, true },
 	{ "syncfs", do_syncfs, true },
+	{ "suspend", do_suspend, true },
 	{ "compact_memory", do_compact },
 	{ "drop_caches", do_drop_caches },
 	{ "reading", do_read },
