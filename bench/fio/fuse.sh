@@ -4,7 +4,8 @@
 #
 # Two writers into a file system on tmpfs that libfuse passes through, with the writeback cache and
 # splice: KiB/s of fio's sync engine, until the data is in the backing file. From the command line of the
-# kernel are 'file', the size of a file, and 'tmpfs', that of the backing file system.
+# kernel are 'file', the size of a file, 'tmpfs', that of the backing file system, and 'sizes', of what is
+# written at a time.
 #
 # bench: fio
 
@@ -40,15 +41,14 @@ measure() {
 }
 
 measure_fuse() {
-	for size in 1k 4k 1M; do
-		measure "fuse-write-$size$1" $size --directory=/tmp/fuse --end_fsync=1 --unlink=1
+	for size in ${sizes:-1k 4k 1M}; do
+		measure "fuse-write-$size$1" "$size" --directory=/tmp/fuse --end_fsync=1 --unlink=1
 	done
 }
 
 # What is not the file system.
 measure null-write-4k 4k --filename=/dev/null
-# One percent of the memory may be dirty, and the writers of a small machine sleep much of the time; then
-# as much as the whole system may have.
+# By default, one percent of what the whole system may have dirty; then all of that.
 measure_fuse
 id=$(/bin/busybox grep ' /tmp/fuse ' /proc/self/mountinfo | /bin/busybox cut -d ' ' -f 3)
 echo 100 >"/sys/class/bdi/$id/max_ratio"
