@@ -906,15 +906,15 @@ static void nothing_comes_back(const void *argument)
 
 static int do_umount(void *argument)
 {
-	return unmount_above(*(int *)argument) ? errno : 0;
+	return unmount_above(*(int *)argument);
 }
 
 static bool end_by_umount(void)
 {
 	int force = MNT_FORCE;
 
-	/* It is in use; but it is not waited for any more. */
-	return others_do(do_umount, &force) == EBUSY << 8;
+	/* It is in use, and stays mounted; but it is not waited for any more. */
+	return others_do(do_umount, &force) > 0;
 }
 
 static bool end_by_abort(void)
@@ -949,7 +949,7 @@ struct farewell {
 
 static int do_wait(void *argument)
 {
-	return fsync(file) ? errno : 0;
+	return fsync(file);
 }
 
 static void ending_is_final(const void *argument)

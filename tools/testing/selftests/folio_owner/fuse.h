@@ -380,6 +380,7 @@ static inline void expect_landing(int seed)
 /*
  * Somebody else, with the same files and memory: one that exits with files or
  * mappings of its own closes those, which waits for the server on any kernel.
+ * errno is in that memory: it is of use while only one of them works.
  */
 static inline pid_t start_other(int (*function)(void *), void *argument)
 {
