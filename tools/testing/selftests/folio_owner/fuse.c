@@ -906,15 +906,18 @@ static void nothing_comes_back(const void *argument)
 
 static int do_umount(void *argument)
 {
-	return unmount_above(*(int *)argument);
+	return unmount_above(*(int *)argument) ? errno : 0;
 }
 
 static bool end_by_umount(void)
 {
 	int force = MNT_FORCE;
 
-	/* It is in use, and stays mounted; but it is not waited for any more. */
-	return others_do(do_umount, &force) > 0;
+	/*
+	 * It is in use; but it is not waited for any more.  So the one that says
+	 * so, with an errno of its own, can close what it has.
+	 */
+	return ends(start(do_umount, &force), LIMIT_MS) == EBUSY << 8;
 }
 
 static bool end_by_abort(void)
