@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A character device that a server makes: it shares /dev/fuse's ways of copying. */
 #define FUSE_USE_VERSION 312
-#include "../kselftest.h"
-#include "util.h"
+#include "claims.h"
 #include <cuse_lowlevel.h>
 #include <fuse_lowlevel.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
 #define NAME		"folio_owner_cuse"
 #define SIZE		0x100000
@@ -60,7 +56,7 @@ static const struct cuse_lowlevel_ops operations = {
 	.ioctl = serve_ioctl,
 };
 
-static int serve(void)
+static int serve(void *argument)
 {
 	static const char *const names[] = { "DEVNAME=" NAME };
 	char *arguments[3] = { NAME, "-f", "-s" };
@@ -69,7 +65,6 @@ static int serve(void)
 		.dev_info_argv = (const char **)names,
 	};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return cuse_lowlevel_main(3, arguments, &info, &operations, NULL);
 }
 
@@ -84,10 +79,7 @@ int main(void)
 	if (access("/dev/cuse", R_OK | W_OK))
 		ksft_exit_skip("no /dev/cuse, CONFIG_CUSE\n");
 	ksft_set_plan(5);
-	pid = fork();
-	if (!pid)
-		_exit(serve());
-
+	pid = start(serve, NULL);
 	fd = eventually(!access("/dev/" NAME, F_OK)) ? open("/dev/" NAME, O_RDWR) : -1;
 	ksft_test_result(fd >= 0, "the device is there\n");
 
