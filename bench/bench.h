@@ -22,12 +22,17 @@
  * a line of the form " * bench: CLASS" what is asked of it:
  *
  *	ordinary		never more instructions than on the base
- *	owned [NAME <= N %]	is an owner's; NAME takes N % of the base
+ *	owned			is an owner's
  *	locks			counts spinlocks, not instructions
- *	size [NAME <= N %]	in bytes
+ *	size			in bytes
  *	patched			the base has none: shown only
  *	scaling			timed, on several CPUs
  *	fio			KiB/s, see bench/fio
+ *
+ * A line of the form " * bench: CLASS NAME BOUND" says what NAME may take: "<= N %"
+ * of the base, "<= +N" more than the base for each operation, or "<= N" for each.
+ * Each line of the first four classes has a bound; without one of their own,
+ * ordinary paths have "<= 100 %".
  *
  * A module has a function "static int __init bench(void)", a program its main().
  */

@@ -9,6 +9,7 @@
 #include <linux/folio_owner.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -29,7 +30,7 @@ struct test_file {
 	struct folio *grabbed[TEST_FOLIO_OWNER_MAX_GRABBED];
 };
 
-static struct folio_owner test_owner;
+DEFINE_FOLIO_OWNER_DOMAIN(test_domain, "test_folio_owner", NULL);
 
 static void test_free(struct folio *folio)
 {
@@ -37,9 +38,34 @@ static void test_free(struct folio *folio)
 }
 
 static const struct folio_owner_ops test_ops = {
-	.name	= "test_folio_owner",
 	.module	= THIS_MODULE,
 	.free	= test_free,
+};
+
+static struct folio_owner test_owner = {
+	.ops	= &test_ops,
+	.domain	= &test_domain,
+};
+
+/* Long enough for the module to be unloaded meanwhile, if that were possible. */
+static atomic_t test_lingering = ATOMIC_INIT(0);
+
+static void test_free_and_linger(struct folio *folio)
+{
+	atomic_inc(&test_lingering);
+	folio_owner_release(folio);
+	mdelay(300);
+	atomic_dec(&test_lingering);
+}
+
+static const struct folio_owner_ops test_linger_ops = {
+	.module	= THIS_MODULE,
+	.free	= test_free_and_linger,
+};
+
+static struct folio_owner test_linger_owner = {
+	.ops	= &test_linger_ops,
+	.domain	= &test_domain,
 };
 
 /* With one reference; NULL also if the module is on its way out. */
@@ -52,41 +78,6 @@ static struct folio *test_alloc(struct folio_owner *owner)
 		return NULL;
 	}
 	return folio;
-}
-
-/* The last put, without an end: the folios are kept to be freed on unload. */
-
-static struct folio_owner forgetful_owner;
-static LIST_HEAD(forgotten);
-static DEFINE_SPINLOCK(forgotten_lock);
-
-static void forgetful_free(struct folio *folio)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&forgotten_lock, flags);
-	list_add(&folio->lru, &forgotten);
-	spin_unlock_irqrestore(&forgotten_lock, flags);
-}
-
-static const struct folio_owner_ops forgetful_ops = {
-	.name	= "test_forgetful",
-	.module	= THIS_MODULE,
-	.free	= forgetful_free,
-};
-
-static int test_forget(void)
-{
-	struct folio *folio;
-
-	if (!IS_ENABLED(CONFIG_DEBUG_VM))
-		return -EOPNOTSUPP;
-
-	folio = test_alloc(&forgetful_owner);
-	if (!folio)
-		return -ENOMEM;
-	folio_put(folio);
-	return 0;
 }
 
 /* References to pages of others, or of ours, and the ways to drop them. */
@@ -157,6 +148,32 @@ static int put_list(struct folio **folios, unsigned int nr)
 	return 0;
 }
 
+/* As the end of direct I/O may put them. */
+struct test_irq {
+	struct irq_work work;
+	struct folio **folios;
+	unsigned int nr;
+	bool hard;
+};
+
+static void put_in_hardirq(struct irq_work *work)
+{
+	struct test_irq *irq = container_of(work, struct test_irq, work);
+
+	irq->hard = in_hardirq();
+	put_each(irq->folios, irq->nr);
+}
+
+static int put_from_hardirq(struct folio **folios, unsigned int nr)
+{
+	struct test_irq irq = { .folios = folios, .nr = nr };
+
+	init_irq_work(&irq.work, put_in_hardirq);
+	irq_work_queue(&irq.work);
+	irq_work_sync(&irq.work);
+	return irq.hard ? 0 : -EIO;
+}
+
 /* As a device would that has them pinned. */
 static int test_fill(struct test_file *file, int byte)
 {
@@ -195,6 +212,11 @@ static int test_put(struct test_file *file, void __user *arg)
 		if (put.refs > 1)
 			return -EINVAL;
 		err = put_list(file->grabbed, nr);
+		break;
+	case TEST_FOLIO_OWNER_HARDIRQ_PUT:
+		if (put.refs > 1)
+			return -EINVAL;
+		err = put_from_hardirq(file->grabbed, nr);
 		break;
 	default:
 		return -EINVAL;
@@ -537,16 +559,19 @@ static int test_release(struct inode *inode, struct file *opened)
 static int test_mmap(struct file *opened, struct vm_area_struct *vma)
 {
 	struct test_file *file = opened->private_data;
+	struct folio_owner *owner = &test_owner;
 	unsigned long addr;
 	int err;
 
-	if (vma->vm_pgoff)
+	if (vma->vm_pgoff == TEST_FOLIO_OWNER_LINGER)
+		owner = &test_linger_owner;
+	else if (vma->vm_pgoff)
 		return -EINVAL;
 
 	err = vm_insert_page(vma, vma->vm_start, &file->folio->page);
 	for (addr = vma->vm_start + PAGE_SIZE; !err && addr < vma->vm_end;
 	     addr += PAGE_SIZE) {
-		struct folio *folio = test_alloc(&test_owner);
+		struct folio *folio = test_alloc(owner);
 
 		if (!folio)
 			return -ENOMEM;
@@ -590,8 +615,6 @@ static long test_ioctl(struct file *opened, unsigned int cmd, unsigned long arg)
 		return err;
 	case TEST_FOLIO_OWNER_STATUS:
 		return test_status(file, user);
-	case TEST_FOLIO_OWNER_FORGET:
-		return test_forget();
 	case TEST_FOLIO_OWNER_RACE:
 		return test_race(user);
 	default:
@@ -616,39 +639,19 @@ static struct miscdevice test_device = {
 
 static int __init test_init(void)
 {
-	int err;
+	int err = misc_register(&test_device);
 
-	err = folio_owner_init(&test_owner, &test_ops, NULL);
-	if (err)
-		return err;
-	err = folio_owner_init(&forgetful_owner, &forgetful_ops, NULL);
-	if (err)
-		goto exit_owner;
-	err = misc_register(&test_device);
-	if (err)
-		goto exit_forgetful;
-	return 0;
-
-exit_forgetful:
-	folio_owner_exit(&forgetful_owner);
-exit_owner:
-	folio_owner_exit(&test_owner);
+	if (!err)
+		folio_owner_register(&test_domain);
 	return err;
 }
 module_init(test_init);
 
-/* Waits for folios that somebody else still refers to, as it has to. */
 static void __exit test_exit(void)
 {
-	struct folio *folio, *next;
-
 	misc_deregister(&test_device);
-	list_for_each_entry_safe(folio, next, &forgotten, lru) {
-		list_del(&folio->lru);
-		folio_owner_release(folio);
-	}
-	folio_owner_exit(&forgetful_owner);
-	folio_owner_exit(&test_owner);
+	folio_owner_unregister(&test_domain);
+	WARN_ON(atomic_read(&test_lingering));
 }
 module_exit(test_exit);
 

@@ -15,6 +15,9 @@
 
 #define TEST_FOLIO_OWNER_MAX_GRABBED	64
 
+/* The offset, in pages, of a mapping whose other pages take long to free. */
+#define TEST_FOLIO_OWNER_LINGER		1
+
 /**
  * struct test_folio_owner_grab - take references to mapped pages
  * @addr: user address of the first
@@ -33,6 +36,7 @@ enum test_folio_owner_how {
 	TEST_FOLIO_OWNER_FOLIO_PUT,
 	TEST_FOLIO_OWNER_FOLIOS_PUT,
 	TEST_FOLIO_OWNER_PUT_PAGES_LIST,
+	TEST_FOLIO_OWNER_HARDIRQ_PUT,
 };
 
 /**
@@ -96,7 +100,6 @@ struct test_folio_owner_race {
 #define TEST_FOLIO_OWNER_DRAIN	_IOW('F', 0xe2, struct test_folio_owner_drain)
 #define TEST_FOLIO_OWNER_STATUS	_IOR('F', 0xe3, struct test_folio_owner_status)
 /* The last put of a folio whose owner forgets it.  Detected with DEBUG_VM. */
-#define TEST_FOLIO_OWNER_FORGET	_IO('F', 0xe4)
 /* DRAIN, of the only page that was grabbed, which nobody need own. */
 #define TEST_FOLIO_OWNER_DRAIN_GRABBED \
 	_IOW('F', 0xe6, struct test_folio_owner_drain)

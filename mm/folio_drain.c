@@ -47,34 +47,25 @@
 static void folio_drain_free(struct folio *folio);
 
 static const struct folio_owner_ops folio_drain_ops = {
-	.name	= "drain",
-	.module	= THIS_MODULE,
+	.lent	= true,
 	.free	= folio_drain_free,
 };
 
-static DEFINE_PER_CPU(struct folio_owner_stats, folio_drain_stats);
+/* In the statistics, it stands for folios that have no other owner. */
+DEFINE_FOLIO_OWNER_DOMAIN(folio_drain_domain, "drain", NULL);
 
-/* Stands for the owner of folios that have none, in the statistics. */
-static struct folio_owner folio_drain_nobody = {
-	.ops	= &folio_drain_ops,
-	.stats	= &folio_drain_stats,
-};
-
-/* The owner that the folio has when it is not being drained. */
-static struct folio_owner *folio_drain_for(struct folio *folio)
-{
-	return folio_owner(folio) ?: &folio_drain_nobody;
-}
-
+/* After the folio has been given back to its owner. */
 static void folio_drain_account(struct folio_drain *drain, bool drained)
 {
-	struct folio_owner *owner = folio_drain_for(drain->folio);
+	struct folio_owner *owner = folio_owner(drain->folio);
+	struct folio_owner_domain *domain = owner ? owner->domain :
+						    &folio_drain_domain;
 	u64 ns = ktime_to_ns(ktime_sub(ktime_get(), drain->start));
 
-	this_cpu_inc(owner->stats->drains);
-	/* Two drains of one owner may race here; it is but a statistic. */
-	if (ns > READ_ONCE(owner->longest_drain))
-		WRITE_ONCE(owner->longest_drain, ns);
+	this_cpu_inc(domain->stats->nr[FOLIO_OWNER_DRAINS]);
+	/* Two drains of one domain may race here; it is but a statistic. */
+	if (ns > READ_ONCE(domain->longest_drain))
+		WRITE_ONCE(domain->longest_drain, ns);
 	trace_folio_drain_end(drain->folio, drain->refs, ns, drained);
 }
 
@@ -96,7 +87,7 @@ static void folio_drain_complete(struct folio_drain *drain)
 	/* Pairs with the wait for done: the waiter sees the folio restored. */
 	complete(&drain->done);
 	if (work)
-		queue_work(system_unbound_wq, work);
+		queue_work(system_dfl_wq, work);
 }
 
 /* The count is zero. */
@@ -109,7 +100,6 @@ static void folio_drain_finish(struct folio_drain *drain)
 
 static void folio_drain_free(struct folio *folio)
 {
-	folio_owner_keep(folio);
 	folio_drain_finish(container_of(folio_owner(folio), struct folio_drain,
 					owner));
 }
@@ -130,7 +120,7 @@ static bool folio_can_drain(struct folio *folio)
 	if (!folio_is_zone_device(folio) && folio_mapping(folio))
 		return false;
 	if (owner)
-		return owner->ops != &folio_drain_ops;
+		return !owner->ops->lent;
 	return !folio_has_private(folio) && !folio->private;
 }
 
@@ -180,7 +170,7 @@ EXPORT_SYMBOL_GPL(folio_drain_start);
  * @drain: The drain, not on a stack.
  * @folio: The folio.
  * @refs: How many references the caller gives up.
- * @work: Queued on system_unbound_wq when the drain is done or was cancelled by
+ * @work: Queued on system_dfl_wq when the drain is done or was cancelled by
  *	folio_drain_try_cancel(); may be at once.
  *
  * As folio_drain_start(), with nobody to sleep: folio_drain_wait(), called by
@@ -204,7 +194,7 @@ int folio_drain_start_work(struct folio_drain *drain, struct folio *folio,
 		return -EBUSY;
 
 	drain->owner.ops = &folio_drain_ops;
-	drain->owner.stats = &folio_drain_stats;
+	drain->owner.domain = &folio_drain_domain;
 	drain->folio = folio;
 	drain->refs = refs;
 	drain->cancelled = false;
@@ -358,7 +348,7 @@ EXPORT_SYMBOL_GPL(folio_drain_try_cancel);
 
 static int __init folio_drain_setup(void)
 {
-	folio_owner_list(&folio_drain_nobody);
+	folio_owner_register(&folio_drain_domain);
 	return 0;
 }
 core_initcall(folio_drain_setup);

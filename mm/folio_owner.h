@@ -5,19 +5,7 @@
 
 #include <linux/folio_owner.h>
 
-struct folio_owner_stats {
-	long live;
-	unsigned long frees;
-	unsigned long batched;
-	unsigned long deferred;
-	unsigned long drains;
-};
-
-void folio_owner_list(struct folio_owner *owner);
-
 #if IS_ENABLED(CONFIG_KUNIT)
-struct folio_owner_stats __percpu *folio_owner_alloc_stats(void);
-int folio_owner_init_live(struct folio_owner *owner);
 bool folio_drain_give_up(struct folio *folio, unsigned int refs);
 #endif
 

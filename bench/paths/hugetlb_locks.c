@@ -3,7 +3,11 @@
  * How often a spinlock is taken to free hugetlb pages: by the last put, by
  * munmap() of what nothing else refers to, and by truncate.
  *
- * bench: locks
+ * bench: locks hugetlb-put-512-locks <= 0.04
+ * bench: locks hugetlb-munmap-1-locks <= 100 %
+ * bench: locks hugetlb-munmap-64-locks <= 5.2
+ * bench: locks hugetlb-munmap-512-locks <= 5.1
+ * bench: locks hugetlb-truncate-64-locks <= 2.1
  */
 #include <linux/kprobes.h>
 #include "hugetlb.h"

@@ -3,7 +3,7 @@
  * The last put of hugetlb pages, in batches: what munmap() does at its end,
  * without what it does before.
  *
- * bench: owned hugetlb-put-512 <= 75 %
+ * bench: owned hugetlb-put-512 <= 150
  */
 #include "hugetlb.h"
 

@@ -10,16 +10,19 @@
 
 static void hear(struct folio *folio)
 {
-	folio_owner_keep(folio);
+	barrier_data(folio);
 }
 
 static const struct folio_owner_ops ops = {
-	.name	= "nothing",
-	.module	= THIS_MODULE,
 	.free	= hear,
 };
 
-static struct folio_owner owner;
+DEFINE_FOLIO_OWNER_DOMAIN(domain, "nothing", NULL);
+
+static struct folio_owner owner = {
+	.ops	= &ops,
+	.domain	= &domain,
+};
 
 static noinline void hear_directly(struct folio *folio)
 {
@@ -47,11 +50,7 @@ static void put_directly(void)
 static int __init bench(void)
 {
 	unsigned int i;
-	int err;
 
-	err = folio_owner_init(&owner, &ops, NULL);
-	if (err)
-		return err;
 	get_folios(FOLIOS, 0);
 	BENCH("owner-direct-call", FOLIOS, set_counts(), put_directly());
 
@@ -61,6 +60,5 @@ static int __init bench(void)
 
 	for (i = 0; i < FOLIOS; i++)
 		folio_owner_release(folios[i]);
-	folio_owner_exit(&owner);
 	return 0;
 }

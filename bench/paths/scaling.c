@@ -86,7 +86,6 @@ static int measure(const char *name, bool (*way)(unsigned int cpu))
 #ifdef CONFIG_FOLIO_OWNER
 #include <linux/folio_owner.h>
 
-static struct folio_owner owner;
 static atomic_t references = ATOMIC_INIT(1);
 
 static bool owned(unsigned int cpu)
@@ -114,9 +113,14 @@ static void hand_out(struct folio *folio)
 }
 
 static const struct folio_owner_ops ops = {
-	.name	= "bench",
-	.module	= THIS_MODULE,
 	.free	= hand_out,
+};
+
+DEFINE_FOLIO_OWNER_DOMAIN(domain, "bench", NULL);
+
+static struct folio_owner owner = {
+	.ops	= &ops,
+	.domain	= &domain,
 };
 
 static int measure_owned(void)
@@ -124,9 +128,6 @@ static int measure_owned(void)
 	unsigned int cpu;
 	int err;
 
-	err = folio_owner_init(&owner, &ops, NULL);
-	if (err)
-		return err;
 	for_each_online_cpu(cpu)
 		folio_owner_set(own[cpu], &owner);
 	folio_owner_set(shared, &owner);
@@ -136,7 +137,6 @@ static int measure_owned(void)
 	for_each_online_cpu(cpu)
 		folio_owner_clear(own[cpu]);
 	folio_owner_clear(shared);
-	folio_owner_exit(&owner);
 	return err;
 }
 #else

@@ -2,7 +2,7 @@
 /*
  * Freeing hugetlb pages by truncating a file of hugetlbfs.
  *
- * bench: owned
+ * bench: owned hugetlb-truncate-64 <= 95 %
  */
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -69,9 +69,9 @@ FIXTURE_TEARDOWN(hmm)
 		munmap(self->memory, PAGES * 4096);
 	if (self->fd >= 0)
 		close(self->fd);
-	TH_LOG("the owner goes with the device");
+	TH_LOG("the pages go with the device");
 	system("rmmod test_hmm");
-	ASSERT_EQ(owner(variant->owner).instances, 0);
+	ASSERT_EQ(owner(variant->owner).live, 0);
 }
 
 TEST_F(hmm, munmap_frees)
@@ -148,9 +148,9 @@ FIXTURE_TEARDOWN(devdax)
 	if (self->test >= 0)
 		close(self->test);
 	if (self->created) {
-		TH_LOG("the owner goes with the namespace");
+		TH_LOG("the pages go with the namespace");
 		ASSERT_EQ(system(NDCTL("destroy", "namespace0.0")), 0);
-		ASSERT_EQ(owner("device-generic").instances, 0);
+		ASSERT_EQ(owner("device-generic").live, 0);
 	}
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Hugetlb pages reach their owner, and behave as they always did. */
 #include <linux/memfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "../kselftest_harness.h"
@@ -38,6 +39,14 @@ static char *map_file(int fd, size_t pages)
 		    MAP_SHARED, fd, 0);
 }
 
+/* Those of 2 MiB: 1 GiB pages have an owner of the same domain. */
+static long live_pages(void)
+{
+	long big = get(HPAGES_1G "nr_hugepages");
+
+	return owner(HUGETLB).live - (big > 0 ? big : 0);
+}
+
 FIXTURE(hugetlb)
 {
 	long nr;
@@ -52,7 +61,7 @@ FIXTURE_SETUP(hugetlb)
 	self->nr = nr_pages();
 	self->overcommit = get(HPAGES_2M "nr_overcommit_hugepages");
 	self->hvo = get(HVO);
-	self->before = owner(HUGETLB_2M);
+	self->before = owner(HUGETLB);
 	self->free = free_pages();
 	if (self->free < PAGES)
 		SKIP(return, "needs 8 free huge pages");
@@ -76,7 +85,7 @@ TEST_F(hugetlb, munmap_frees_in_batches)
 	ASSERT_EQ(free_pages(), self->free - PAGES);
 	ASSERT_EQ(munmap(memory, PAGES * HPAGE_SIZE), 0);
 
-	after = owner(HUGETLB_2M);
+	after = owner(HUGETLB);
 	ASSERT_EQ(free_pages(), self->free);
 	ASSERT_EQ(after.frees, self->before.frees + PAGES);
 	/* munmap() hands over 7 at first: what is left of 8 comes alone. */
@@ -95,16 +104,70 @@ TEST_F(hugetlb, truncate_frees)
 
 	TH_LOG("not while the page cache has them");
 	ASSERT_EQ(munmap(memory, PAGES * HPAGE_SIZE), 0);
-	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees);
+	ASSERT_EQ(owner(HUGETLB).frees, self->before.frees);
 
 	TH_LOG("by truncate");
 	ASSERT_EQ(ftruncate(fd, HPAGE_SIZE), 0);
-	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees + PAGES - 1);
+	ASSERT_EQ(owner(HUGETLB).frees, self->before.frees + PAGES - 1);
 
 	TH_LOG("and by the last close");
 	ASSERT_EQ(close(fd), 0);
-	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees + PAGES);
+	ASSERT_EQ(owner(HUGETLB).frees, self->before.frees + PAGES);
 	ASSERT_EQ(free_pages(), self->free);
+}
+
+#define CGROUP		"/sys/fs/cgroup/folio_owner_"
+
+static long charged(const char *group)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), CGROUP "%s/hugetlb.2MB.current", group);
+	return get(path);
+}
+
+/* In a child of its own, which is in that cgroup. */
+static int touch_in(const char *group, char *page)
+{
+	char path[128];
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		snprintf(path, sizeof(path), CGROUP "%s/cgroup.procs", group);
+		if (!put_string(path, "0"))
+			_exit(1);
+		page[0] = 1;
+		_exit(0);
+	}
+	return waitpid(child, &status, 0) == child ? status : -1;
+}
+
+/* One batch of pages, of different cgroups in turn: each gets its own back. */
+TEST_F(hugetlb, a_batch_of_mixed_cgroups)
+{
+	int fd = huge_memfd();
+	char *memory = map_file(fd, PAGES);
+
+	if (access("/sys/fs/cgroup/hugetlb.2MB.current", F_OK) &&
+	    (mkdir(CGROUP "a", 0755) || access(CGROUP "a/hugetlb.2MB.current", F_OK)))
+		SKIP(return, "no cgroup with hugetlb");
+	mkdir(CGROUP "a", 0755);
+	mkdir(CGROUP "b", 0755);
+	ASSERT_NE(memory, MAP_FAILED);
+	for (int i = 0; i < PAGES; i++)
+		ASSERT_EQ(touch_in(i % 3 ? "a" : "b", memory + i * HPAGE_SIZE), 0);
+	ASSERT_EQ(charged("a"), 5 * HPAGE_SIZE);
+	ASSERT_EQ(charged("b"), 3 * HPAGE_SIZE);
+
+	ASSERT_EQ(munmap(memory, PAGES * HPAGE_SIZE), 0);
+	ASSERT_EQ(ftruncate(fd, 0), 0);
+	ASSERT_EQ(charged("a"), 0);
+	ASSERT_EQ(charged("b"), 0);
+	ASSERT_EQ(free_pages(), self->free);
+	ASSERT_EQ(close(fd), 0);
+	ASSERT_EQ(rmdir(CGROUP "a"), 0);
+	ASSERT_EQ(rmdir(CGROUP "b"), 0);
 }
 
 TEST_F(hugetlb, copy_on_write_frees_the_copy)
@@ -122,12 +185,12 @@ TEST_F(hugetlb, copy_on_write_frees_the_copy)
 	}
 	ASSERT_EQ(waitpid(child, &status, 0), child);
 	ASSERT_EQ(status, 0);
-	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees + 1);
+	ASSERT_EQ(owner(HUGETLB).frees, self->before.frees + 1);
 	ASSERT_EQ(free_pages(), self->free - 1);
 	ASSERT_TRUE(filled(memory, 1, HPAGE_SIZE, 1));
 
 	ASSERT_EQ(munmap(memory, HPAGE_SIZE), 0);
-	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees + 2);
+	ASSERT_EQ(owner(HUGETLB).frees, self->before.frees + 2);
 	ASSERT_EQ(free_pages(), self->free);
 }
 
@@ -135,14 +198,14 @@ TEST_F(hugetlb, the_pool_is_what_is_owned)
 {
 	static const int sizes[] = { 0, 16, 3, 24 };
 
-	ASSERT_EQ(self->before.live, self->nr);
+	ASSERT_EQ(live_pages(), self->nr);
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", sizes[i]));
 		ASSERT_EQ(nr_pages(), sizes[i]);
-		ASSERT_TRUE(eventually(owner(HUGETLB_2M).live == sizes[i]));
+		ASSERT_TRUE(eventually(live_pages() == sizes[i]));
 	}
 	TH_LOG("and to resize it is not to free pages that were in use");
-	ASSERT_EQ(owner(HUGETLB_2M).frees, self->before.frees);
+	ASSERT_EQ(owner(HUGETLB).frees, self->before.frees);
 }
 
 /* Pages that are not to stay in the pool have no owner once they are freed. */
@@ -153,17 +216,17 @@ static void surplus(struct __test_metadata *_metadata, const struct owner *befor
 
 	ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", 0));
 	ASSERT_TRUE(set(HPAGES_2M "nr_overcommit_hugepages", PAGES));
-	ASSERT_TRUE(eventually(owner(HUGETLB_2M).live == 0));
+	ASSERT_TRUE(eventually(live_pages() == 0));
 	memory = map_huge(PAGES);
 	ASSERT_NE(memory, MAP_FAILED);
 	fill(memory, PAGES, HPAGE_SIZE, 1);
 	ASSERT_EQ(get(HPAGES_2M "surplus_hugepages"), PAGES);
-	ASSERT_EQ(owner(HUGETLB_2M).live, PAGES);
+	ASSERT_EQ(live_pages(), PAGES);
 	ASSERT_TRUE(filled(memory, PAGES, HPAGE_SIZE, 1));
 	ASSERT_EQ(munmap(memory, PAGES * HPAGE_SIZE), 0);
 
-	ASSERT_TRUE(eventually(owner(HUGETLB_2M).live == 0));
-	after = owner(HUGETLB_2M);
+	ASSERT_TRUE(eventually(live_pages() == 0));
+	after = owner(HUGETLB);
 	ASSERT_EQ(after.frees, before->frees + PAGES);
 	ASSERT_EQ(nr_pages(), 0);
 	ASSERT_EQ(get(HPAGES_2M "surplus_hugepages"), 0);
@@ -174,7 +237,7 @@ TEST_F(hugetlb, surplus_goes_back_to_the_buddy)
 	set(HVO, 0);
 	ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", 0));
 	surplus(_metadata, &self->before);
-	ASSERT_EQ(owner(HUGETLB_2M).deferred, self->before.deferred);
+	ASSERT_EQ(owner(HUGETLB).deferred, self->before.deferred);
 }
 
 /* The memmap has to be allocated first, which may sleep: in a work item. */
@@ -183,13 +246,13 @@ TEST_F(hugetlb, surplus_without_memmap_is_deferred)
 	if (!set(HVO, 1))
 		SKIP(return, "no CONFIG_HUGETLB_PAGE_OPTIMIZE_VMEMMAP");
 	surplus(_metadata, &self->before);
-	ASSERT_EQ(owner(HUGETLB_2M).deferred, self->before.deferred + PAGES);
+	ASSERT_EQ(owner(HUGETLB).deferred, self->before.deferred + PAGES);
 }
 
 static void demote(struct __test_metadata *_metadata, const struct owner *before)
 {
 	long nr = get(HPAGES_1G "nr_hugepages");
-	struct owner big, small;
+	struct owner small;
 
 	ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", 0));
 	if (access(HPAGES_1G "demote", W_OK) ||
@@ -197,16 +260,13 @@ static void demote(struct __test_metadata *_metadata, const struct owner *before
 	    get(HPAGES_1G "nr_hugepages") != nr + 1)
 		SKIP(return, "no 1 GiB page to be had");
 
-	ASSERT_TRUE(eventually(owner(HUGETLB_2M).live == 0));
-	big = owner(HUGETLB_1G);
-	ASSERT_EQ(big.live, nr + 1);
+	ASSERT_TRUE(eventually(live_pages() == 0));
 	ASSERT_TRUE(set(HPAGES_1G "demote", 1));
 
 	ASSERT_EQ(get(HPAGES_1G "nr_hugepages"), nr);
 	ASSERT_EQ(nr_pages(), 512);
-	ASSERT_EQ(owner(HUGETLB_1G).live, nr);
-	small = owner(HUGETLB_2M);
-	ASSERT_EQ(small.live, 512);
+	small = owner(HUGETLB);
+	ASSERT_EQ(live_pages(), 512);
 
 	TH_LOG("what is demoted can be used, and freed to the buddy");
 	char *memory = map_huge(PAGES);
@@ -215,9 +275,9 @@ static void demote(struct __test_metadata *_metadata, const struct owner *before
 	fill(memory, PAGES, HPAGE_SIZE, 1);
 	ASSERT_TRUE(filled(memory, PAGES, HPAGE_SIZE, 1));
 	ASSERT_EQ(munmap(memory, PAGES * HPAGE_SIZE), 0);
-	ASSERT_EQ(owner(HUGETLB_2M).frees, small.frees + PAGES);
+	ASSERT_EQ(owner(HUGETLB).frees, small.frees + PAGES);
 	ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", 0));
-	ASSERT_TRUE(eventually(owner(HUGETLB_2M).live == 0));
+	ASSERT_TRUE(eventually(live_pages() == 0));
 }
 
 TEST_F(hugetlb, demoted_pages_change_their_owner)
@@ -264,17 +324,17 @@ static void migrate(struct __test_metadata *_metadata, char *memory,
 	fill(memory, 1, HPAGE_SIZE, 1);
 	for (int i = 0; i < 4; i++) {
 		int node = i % 2;
-		long frees = owner(HUGETLB_2M).frees;
+		long frees = owner(HUGETLB).frees;
 		unsigned long pfn = pfn_of(memory);
 
 		ASSERT_EQ(move_to_node(memory, node), node);
 		ASSERT_TRUE(filled(memory, 1, HPAGE_SIZE, 1));
 		if (pfn != pfn_of(memory))
-			ASSERT_EQ(owner(HUGETLB_2M).frees, frees + 1);
+			ASSERT_EQ(owner(HUGETLB).frees, frees + 1);
 		ASSERT_FALSE(page_flags(pfn_of(memory)) & 1ULL << KPF_PRIVATE);
-		ASSERT_EQ(owner(HUGETLB_2M).live, nr_pages());
+		ASSERT_EQ(live_pages(), nr_pages());
 	}
-	ASSERT_GT(owner(HUGETLB_2M).frees, before->frees + 1);
+	ASSERT_GT(owner(HUGETLB).frees, before->frees + 1);
 	ASSERT_EQ(munmap(memory, HPAGE_SIZE), 0);
 }
 

@@ -17,7 +17,7 @@
 
 static bool pool_is_owned(void)
 {
-	return owner(HUGETLB_2M).live == get(HPAGES_2M "nr_hugepages");
+	return owner(HUGETLB).live == get(HPAGES_2M "nr_hugepages");
 }
 
 FIXTURE(hwpoison)
@@ -93,7 +93,7 @@ TEST_F(hwpoison, of_anonymous_memory)
 /* The content moves to another page, and the bad one is dissolved. */
 TEST_F(hwpoison, soft_offline)
 {
-	struct owner before = owner(HUGETLB_2M);
+	struct owner before = owner(HUGETLB);
 	char *memory = map_huge(1);
 	unsigned long pfn;
 
@@ -106,9 +106,9 @@ TEST_F(hwpoison, soft_offline)
 	ASSERT_EQ(madvise(memory, HPAGE_SIZE, MADV_SOFT_OFFLINE), 0);
 	ASSERT_NE(pfn_of(memory), pfn);
 	ASSERT_TRUE(filled(memory, 1, HPAGE_SIZE, 1));
-	ASSERT_EQ(owner(HUGETLB_2M).frees, before.frees + 1);
+	ASSERT_EQ(owner(HUGETLB).frees, before.frees + 1);
 	ASSERT_EQ(munmap(memory, HPAGE_SIZE), 0);
-	ASSERT_EQ(owner(HUGETLB_2M).frees, before.frees + 2);
+	ASSERT_EQ(owner(HUGETLB).frees, before.frees + 2);
 	ASSERT_TRUE(eventually(pool_is_owned()));
 }
 

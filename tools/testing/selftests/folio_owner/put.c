@@ -25,14 +25,26 @@ FIXTURE_VARIANT(put)
 
 FIXTURE_VARIANT_ADD(put, hugetlb_folio_put)
 {
-	.owner = HUGETLB_2M,
+	.owner = HUGETLB,
 	.how = TEST_FOLIO_OWNER_FOLIO_PUT,
 };
 
 FIXTURE_VARIANT_ADD(put, hugetlb_folios_put)
 {
-	.owner = HUGETLB_2M,
+	.owner = HUGETLB,
 	.how = TEST_FOLIO_OWNER_FOLIOS_PUT,
+};
+
+FIXTURE_VARIANT_ADD(put, hugetlb_from_hardirq)
+{
+	.owner = HUGETLB,
+	.how = TEST_FOLIO_OWNER_HARDIRQ_PUT,
+};
+
+FIXTURE_VARIANT_ADD(put, module_from_hardirq)
+{
+	.owner = "test_folio_owner",
+	.how = TEST_FOLIO_OWNER_HARDIRQ_PUT,
 };
 
 /* Nobody can put hugetlb folios on such a list: hugetlb uses folio->lru. */
@@ -56,7 +68,7 @@ FIXTURE_VARIANT_ADD(put, module_folios_put)
 
 FIXTURE_SETUP(put)
 {
-	bool hugetlb = !strcmp(variant->owner, HUGETLB_2M);
+	bool hugetlb = !strcmp(variant->owner, HUGETLB);
 
 	self->fd = open_test_device();
 	if (self->fd < 0)

@@ -27,10 +27,9 @@
 #define HPAGE_SIZE	(2UL << 20)
 #define HPAGES_2M	"/sys/kernel/mm/hugepages/hugepages-2048kB/"
 #define HPAGES_1G	"/sys/kernel/mm/hugepages/hugepages-1048576kB/"
-#define HUGETLB_2M	"hugetlb:hugepages-2048kB"
-#define HUGETLB_1G	"hugetlb:hugepages-1048576kB"
+#define HUGETLB		"hugetlb"
 
-/* A line of debugfs; the sum, if several owners have this name. */
+/* A line of debugfs, if there is one. */
 struct owner {
 	int instances;
 	long live;
@@ -42,9 +41,17 @@ struct owner {
 
 static inline struct owner owner(const char *name)
 {
+	static bool counting;
 	struct owner sum = { };
 	char line[256];
-	FILE *file = fopen(OWNERS, "r");
+	FILE *file = fopen(OWNERS, "r+");
+
+	/* Frees are counted from the first look on. */
+	if (file && !counting) {
+		fputs("1", file);
+		counting = !fclose(file);
+		file = fopen(OWNERS, "r");
+	}
 
 	while (file && fgets(line, sizeof(line), file)) {
 		struct owner one = { };
