@@ -20,18 +20,16 @@
 
 #include <linux/debugfs.h>
 #include <linux/folio_owner.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/mm_inline.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/pagevec.h>
 #include <linux/seq_file.h>
-#include <linux/uaccess.h>
 #include <kunit/visibility.h>
 #include "folio_owner.h"
-#include "internal.h"
 
-/* Is there anybody to see how often callbacks are called? */
-static DEFINE_STATIC_KEY_FALSE(folio_owner_watched);
+static DEFINE_STATIC_KEY_FALSE(folio_owner_watched);	/* by debugfs, tracing */
 
 static int folio_owner_watch(void)
 {
@@ -62,25 +60,12 @@ static noinline void folio_owner_tell(struct folio_owner *owner,
 }
 
 /*
- * A callback of a module runs under rcu_read_lock(): pairs with
- * synchronize_rcu() in folio_owner_unregister().  Without a preempt count, RCU
- * sees no quiescent state in the kernel but where it sleeps, as no callback does.
+ * Pairs with synchronize_rcu() in folio_owner_unregister().  Without a preempt
+ * count, RCU sees no quiescent state but where code sleeps, as no callback does.
  */
-static __always_inline bool folio_owner_enter(const struct folio_owner_ops *ops)
+static inline bool folio_owner_needs_rcu(const struct folio_owner_ops *ops)
 {
-	bool locked = IS_ENABLED(CONFIG_PREEMPT_COUNT) && ops->module;
-
-	if (locked)
-		rcu_read_lock();
-	non_block_start();
-	return locked;
-}
-
-static __always_inline void folio_owner_leave(bool locked)
-{
-	non_block_end();
-	if (locked)
-		rcu_read_unlock();
+	return IS_ENABLED(CONFIG_PREEMPT_COUNT) && ops->module;
 }
 
 /* It is leaked, as what bad_page() reports.  That only sees where it looks. */
@@ -103,7 +88,6 @@ void __folio_owner_free(struct folio *folio)
 {
 	unsigned long word = (unsigned long)folio->private;
 	struct folio_owner *owner = (void *)(word - FOLIO_OWNER_TAG);
-	bool locked;
 
 	if (unlikely((word & FOLIO_OWNER_MASK) != FOLIO_OWNER_TAG)) {
 		folio_owner_corrupt(folio);
@@ -112,9 +96,15 @@ void __folio_owner_free(struct folio *folio)
 	if (static_branch_unlikely(&folio_owner_watched))
 		folio_owner_tell(owner, folio, 1);
 
-	locked = folio_owner_enter(owner->ops);
-	owner->ops->free(folio);
-	folio_owner_leave(locked);
+	non_block_start();
+	if (folio_owner_needs_rcu(owner->ops)) {
+		rcu_read_lock();
+		owner->ops->free(folio);
+		rcu_read_unlock();
+	} else {
+		owner->ops->free(folio);
+	}
+	non_block_end();
 }
 
 /* No word but that of an owner looks like one, with or without the flag. */
@@ -133,7 +123,6 @@ static noinline unsigned int folio_owner_free_batch(struct folio_batch *folios,
 {
 	const struct folio_owner_ops *ops = owner->ops;
 	struct folio_batch run __uninitialized;
-	bool locked;
 
 	folio_batch_init(&run);
 	folio_batch_add(&run, folios->folios[i]);
@@ -152,9 +141,15 @@ static noinline unsigned int folio_owner_free_batch(struct folio_batch *folios,
 	if (static_branch_unlikely(&folio_owner_watched))
 		folio_owner_tell(owner, run.folios[0], folio_batch_count(&run));
 
-	locked = folio_owner_enter(ops);
-	ops->free_batch(&run);
-	folio_owner_leave(locked);
+	non_block_start();
+	if (folio_owner_needs_rcu(ops)) {
+		rcu_read_lock();
+		ops->free_batch(&run);
+		rcu_read_unlock();
+	} else {
+		ops->free_batch(&run);
+	}
+	non_block_end();
 	return i;
 }
 
@@ -236,6 +231,20 @@ static struct llist_node *folio_owner_node(struct folio *folio)
 	return (struct llist_node *)&folio->mapping;
 }
 
+static void folio_owner_del_lru(struct folio *folio)
+{
+	struct lruvec *lruvec;
+	unsigned long flags;
+
+	if (!folio_test_lru(folio))
+		return;
+	lruvec = folio_lruvec(folio);
+	spin_lock_irqsave(&lruvec->lru_lock, flags);
+	lruvec_del_folio(lruvec, folio);
+	__folio_clear_lru_flags(folio);
+	spin_unlock_irqrestore(&lruvec->lru_lock, flags);
+}
+
 /**
  * folio_owner_defer - continue in process context
  * @folio: An owned folio at count zero, not of ZONE_DEVICE.
@@ -260,7 +269,7 @@ void folio_owner_defer(struct folio *folio)
 		      folio_ref_count(folio)))
 		return;
 	domain = owner->domain;
-	folio_release_lru(folio);
+	folio_owner_del_lru(folio);
 	this_cpu_inc(domain->stats->nr[FOLIO_OWNER_DEFERRED]);
 	/*
 	 * Queued on an empty list only: otherwise the work is on its way, and
@@ -341,8 +350,7 @@ EXPORT_SYMBOL_GPL(folio_owner_set);
  * @folio: The folio, fresh from an allocator.
  * @owner: The owner; its module, if it is one, is that of the caller.
  *
- * Does not fail: what an unpublished folio has in its word is a leftover.  That
- * is reported, and overwritten.
+ * Does not fail: a leftover in the word is reported, and overwritten.
  *
  * Context: Any, on a folio that cannot be reached by others.
  */
@@ -382,7 +390,7 @@ void folio_owner_clear(struct folio *folio)
 	module = owner->ops->module;
 	folio_owner_account(owner->domain, -1);
 	folio_clear_private(folio);
-	/* From here on the owner may be gone. */
+	/* With this, the owner may go. */
 	WRITE_ONCE(folio->private, NULL);
 	module_put(module);
 }
@@ -429,7 +437,7 @@ void folio_owner_unregister(struct folio_owner_domain *domain)
 	WARN_ONCE(live, "folio_owner: %s goes away, but has %ld folios\n",
 		  domain->name, live);
 
-	/* Pairs with folio_owner_enter(). */
+	/* Pairs with folio_owner_needs_rcu(). */
 	synchronize_rcu();
 	flush_work(&domain->work);
 

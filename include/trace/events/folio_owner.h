@@ -40,27 +40,27 @@ DEFINE_EVENT(folio_owner_class, folio_owner_clear,
 
 /* Once per callback: @nr folios, of which @folio is the first. */
 TRACE_EVENT_FN(folio_owner_free,
-	    TP_PROTO(struct folio *folio, struct folio_owner *owner,
-		     unsigned int nr),
-	    TP_ARGS(folio, owner, nr),
+	       TP_PROTO(struct folio *folio, struct folio_owner *owner,
+			unsigned int nr),
+	       TP_ARGS(folio, owner, nr),
 
-	    TP_STRUCT__entry(__field(unsigned long, pfn)
-			     __field(unsigned int, order)
-			     __field(unsigned int, nr)
-			     __field(void *, owner)
-			     __string(name, owner->domain->name)),
+	       TP_STRUCT__entry(__field(unsigned long, pfn)
+				__field(unsigned int, order)
+				__field(unsigned int, nr)
+				__field(void *, owner)
+				__string(name, owner->domain->name)),
 
-	    TP_fast_assign(__entry->pfn = folio_pfn(folio);
-			   __entry->order = folio_order(folio);
-			   __entry->nr = nr;
-			   __entry->owner = owner;
-			   __assign_str(name);),
+	       TP_fast_assign(__entry->pfn = folio_pfn(folio);
+			      __entry->order = folio_order(folio);
+			      __entry->nr = nr;
+			      __entry->owner = owner;
+			      __assign_str(name);),
 
-	    TP_printk("owner=%s:%p pfn=0x%lx order=%u nr=%u", __get_str(name),
-		      __entry->owner, __entry->pfn, __entry->order,
-		      __entry->nr),
+	       TP_printk("owner=%s:%p pfn=0x%lx order=%u nr=%u", __get_str(name),
+			 __entry->owner, __entry->pfn, __entry->order,
+			 __entry->nr),
 
-	    folio_owner_watch, folio_owner_unwatch
+	       folio_owner_watch, folio_owner_unwatch
 );
 
 #endif /* _TRACE_FOLIO_OWNER_H */

@@ -38,7 +38,7 @@ echo 1 >$tracing/events/folio_owner/enable
 
 echo "Folios whose last reference goes are handed to their owner:"
 echo $(($(cat $pool) + 1)) >$pool
-show hugetlb hugetlb 8 "hugetlb pages mapped, written, unmapped"
+show hugetlb "hugetlb" 8 "hugetlb pages mapped, written, unmapped"
 show device-private device-private 2 "device-private pages migrated to, unmapped"
 show device-generic devdax 2 "devdax pages mapped, written, unmapped, dropped"
 echo $(($(cat $pool) - 1)) >$pool
