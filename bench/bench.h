@@ -32,8 +32,7 @@
  * A line of the form " * bench: CLASS NAME BOUND" says what NAME may take: "<= N %"
  * of the base, "<= +N" more than the base for each operation, or "<= N" for each.
  * Each line of the first four classes has a bound; without one of their own,
- * ordinary paths have "<= 100 %".  With full preemption, configs/bench-preempt.config,
- * none of the first two may take more than the base.
+ * ordinary paths have "<= 100 %".
  *
  * A module has a function "static int __init bench(void)", a program its main().
  */

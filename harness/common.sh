@@ -22,7 +22,7 @@ die() {
 }
 
 # which_kernel [base]: sets $tree, $arch, $flavour and $variant of the kernel in question. In the
-# environment, DEBUG=1 asks for the debug options on top; BENCH=bench, BENCH=bench-preempt and BENCH=bench-um for the
+# environment, DEBUG=1 asks for the debug options on top; BENCH=bench and BENCH=bench-um for the
 # kernels that harness/bench measures.
 which_kernel() {
 	tree=$build/linux variant='' arch=x86_64
