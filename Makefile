@@ -3,7 +3,8 @@
 # The commands of a developer; the work is done by the scripts in harness/.
 
 MAKEFLAGS += --no-print-directory --no-builtin-rules
-# From the command line or the environment: KDIR=DIR another Linux 6.12.y, DEBUG=1 debug options.
+# From the command line or the environment: KDIR=DIR another Linux 6.12.y, DEBUG=1 debug options,
+# DEBUG=race others, see harness/variant.
 export KDIR DEBUG
 export JOBS ?= $(shell nproc)
 
@@ -23,7 +24,7 @@ help:
 	@echo 'make series    the patches as mails, build/series'
 	@echo 'make clean     remove build/, unless it holds work of yours'
 	@echo
-	@echo 'KDIR=DIR takes another Linux 6.12.y than Debian'\''s, DEBUG=1 adds debug options, JOBS=N compiles N files at once.'
+	@echo 'KDIR=DIR takes another Linux 6.12.y than Debian'\''s, DEBUG=1 adds debug options, DEBUG=race looks for data races, JOBS=N compiles N files at once.'
 
 deps:
 	@harness/deps

@@ -21,11 +21,12 @@ die() {
 	exit 1
 }
 
-# which_kernel [base]: sets $tree, $arch, $flavour and $variant of the kernel in question. In the
-# environment, DEBUG=1 asks for the debug options on top; BENCH=bench and BENCH=bench-um for the
-# kernels that harness/bench measures.
+# which_kernel [base]: sets $tree, $arch, $flavour and $variant of the kernel in question, and $debug to
+# what harness/variant says. In the environment, DEBUG asks for debug options on top; BENCH=bench and
+# BENCH=bench-um for the kernels that harness/bench measures.
 which_kernel() {
 	tree=$build/linux variant='' arch=x86_64
+	debug=$("$root/harness/variant")
 	if [ "${1:-}" = base ]; then
 		tree=$build/base variant=-base
 	elif [ $# -gt 0 ]; then
@@ -33,8 +34,8 @@ which_kernel() {
 	fi
 	if [ "${BENCH:-}" = bench-um ]; then
 		arch=um
-	elif [ -z "${BENCH:-}" ] && [ "${DEBUG:-}" = 1 ]; then
-		variant=-debug$variant
+	elif [ -z "${BENCH:-}" ] && [ -n "$debug" ]; then
+		variant=-$debug$variant
 	fi
 	flavour=${BENCH:-x86_64}$variant
 	[ -e "$tree/Makefile" ] || die "no kernel source in ${tree#"$root"/}: run 'harness/tree ${1:-}' first"

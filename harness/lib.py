@@ -16,10 +16,22 @@ SPLAT = re.compile(r'WARNING: |BUG[: ]|Oops|general protection fault|possible .*
                    r'|blocked for more than')
 
 
-def splats(lines, expected):
-    """The lines of a kernel log that are bad, but for those that match one of these patterns."""
-    return [line.strip() for line in lines
-            if SPLAT.search(line) and not any(pattern.search(line) for pattern in expected)]
+def variant():
+    """What harness/variant says."""
+    done = subprocess.run([ROOT / 'harness/variant'], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return done.stdout.strip()
+
+
+def splats(lines, expected, races=None):
+    """The lines of a kernel log that are bad, but for those that match one of these patterns.
+
+    With DEBUG=race, `races` says which data races are no fault of the series.
+    """
+    return [line.strip() for number, line in enumerate(lines)
+            if SPLAT.search(line) and not any(pattern.search(line) for pattern in expected)
+            and not (races and races.excuses(lines[number:]))]
 
 
 def list_lines():
