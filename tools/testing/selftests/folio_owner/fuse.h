@@ -207,25 +207,6 @@ static inline long size_of(const char *path)
 
 /* Accounts. */
 
-static inline long counter(const char *name)
-{
-	char line[128], found[64];
-	long value = -1;
-	FILE *file;
-
-	/* What each CPU has on the side is added. */
-	set("/proc/sys/vm/stat_refresh", 1);
-	file = fopen("/proc/vmstat", "r");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%63s %ld", found, &value) == 2 && !strcmp(found, name))
-			break;
-		value = -1;
-	}
-	if (file)
-		fclose(file);
-	return value;
-}
-
 /* Pages under writeback of the mount, give or take what CPUs have on the side. */
 static inline long bdi_writeback(void)
 {

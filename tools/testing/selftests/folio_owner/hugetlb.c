@@ -250,6 +250,55 @@ TEST_F(hugetlb, surplus_without_memmap_is_deferred)
 	ASSERT_EQ(owner(HUGETLB).deferred, self->before.deferred + PAGES);
 }
 
+/* Of those that were set aside at boot, with their memmap or without. */
+TEST_F_TIMEOUT(hugetlb, a_page_of_the_boot_is_demoted, 3600)
+{
+	const long demoted = GIGANTIC_SIZE / HPAGE_SIZE;
+	long saved = self->hvo == 1 ? memmap_saved(GIGANTIC_SIZE) : 0;
+	long memmap, memory_before;
+	char *memory;
+
+	if (get(HPAGES_1G "free_hugepages") != 1 || get(HPAGES_1G "nr_hugepages") != 1)
+		SKIP(return, "needs one free 1 GiB page, hugepagesz=1G hugepages=1");
+	ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", 0));
+	ASSERT_TRUE(eventually(owner(HUGETLB).live == 1));
+	memmap = memmap_pages();
+	memory_before = free_memory();
+
+	ASSERT_TRUE(set(HPAGES_1G "demote", 1));
+	ASSERT_EQ(get(HPAGES_1G "nr_hugepages"), 0);
+	ASSERT_EQ(get(HPAGES_1G "free_hugepages"), 0);
+	ASSERT_EQ(nr_pages(), demoted);
+	ASSERT_EQ(free_pages(), demoted);
+	ASSERT_EQ(get(HPAGES_2M "surplus_hugepages"), 0);
+	ASSERT_EQ(owner(HUGETLB).live, demoted);
+
+	TH_LOG("all that it was can be used");
+	memory = map_huge(demoted);
+	ASSERT_NE(memory, MAP_FAILED);
+	stamp(memory, GIGANTIC_SIZE);
+	ASSERT_EQ(free_pages(), 0);
+	ASSERT_TRUE(stamped(memory, GIGANTIC_SIZE));
+	ASSERT_EQ(munmap(memory, GIGANTIC_SIZE), 0);
+	ASSERT_EQ(free_pages(), demoted);
+	ASSERT_EQ(owner(HUGETLB).live, demoted);
+	ASSERT_EQ(owner(HUGETLB).frees, self->before.frees + demoted);
+
+	TH_LOG("and be given back, but for what the memmap takes of it");
+	ASSERT_TRUE(set(HPAGES_2M "nr_hugepages", 0));
+	ASSERT_EQ(nr_pages(), 0);
+	ASSERT_EQ(free_pages(), 0);
+	ASSERT_TRUE(eventually(owner(HUGETLB).live == 0));
+	ASSERT_EQ(memmap_pages(), memmap + saved);
+	ASSERT_GT(free_memory() - memory_before,
+		  (long)GIGANTIC_SIZE - saved * 4096 - (32L << 20));
+
+	TH_LOG("others can take its place");
+	ASSERT_TRUE(set_gigantic(1));
+	ASSERT_EQ(owner(HUGETLB).live, 1);
+	ASSERT_EQ(memmap_pages(), memmap);
+}
+
 static void demote(struct __test_metadata *_metadata, const struct owner *before)
 {
 	long nr = get(HPAGES_1G "nr_hugepages");

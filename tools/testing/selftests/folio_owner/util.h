@@ -25,6 +25,7 @@
 #define NO_TEST_DEVICE	"no " TEST_DEVICE ", CONFIG_TEST_FOLIO_OWNER=m"
 
 #define HPAGE_SIZE	(2UL << 20)
+#define GIGANTIC_SIZE	(1024UL << 20)
 #define HPAGES_2M	"/sys/kernel/mm/hugepages/hugepages-2048kB/"
 #define HPAGES_1G	"/sys/kernel/mm/hugepages/hugepages-1048576kB/"
 #define HUGETLB		"hugetlb"
@@ -112,6 +113,31 @@ static inline void sleep_ms(unsigned int ms)
 	nanosleep(&time, NULL);
 }
 
+/* What a line of such a file says of it, or -1. */
+static inline long counter_in(const char *path, const char *name)
+{
+	char line[256], found[65];
+	FILE *file = fopen(path, "r");
+	long value = -1;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%64[^: ]%*[: ]%ld", found, &value) == 2 &&
+		    !strcmp(found, name))
+			break;
+		value = -1;
+	}
+	if (file)
+		fclose(file);
+	return value;
+}
+
+static inline long counter(const char *name)
+{
+	/* What each CPU has on the side is added. */
+	set("/proc/sys/vm/stat_refresh", 1);
+	return counter_in("/proc/vmstat", name);
+}
+
 /* Some of what is asserted is done by a work item, soon. */
 #define eventually(condition) ({					\
 	int tries = 1000;						\
@@ -149,11 +175,64 @@ static inline bool filled(const char *memory, size_t pages, size_t stride, int s
 	return true;
 }
 
+/* As far as 4 KiB reach: each of these says where it is. */
+static inline void stamp(char *memory, size_t size)
+{
+	for (size_t i = 0; i < size; i += 4096)
+		*(size_t *)(memory + i) = ~i;
+}
+
+static inline bool stamped(const char *memory, size_t size)
+{
+	for (size_t i = 0; i < size; i += 4096) {
+		if (*(const size_t *)(memory + i) != ~i)
+			return false;
+	}
+	return true;
+}
+
+static inline char *map_huge_of(size_t page_size, size_t pages)
+{
+	return mmap(NULL, pages * page_size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+		    __builtin_ctzl(page_size) << MAP_HUGE_SHIFT, -1, 0);
+}
+
 static inline char *map_huge(size_t pages)
 {
-	return mmap(NULL, pages * HPAGE_SIZE, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
-		    21 << MAP_HUGE_SHIFT, -1, 0);
+	return map_huge_of(HPAGE_SIZE, pages);
+}
+
+/* What is in the way of a gigantic page has to move, which may take more than one try. */
+static inline bool set_gigantic(long nr)
+{
+	for (int tries = 0; tries < 20; tries++) {
+		if (set(HPAGES_1G "nr_hugepages", nr) &&
+		    get(HPAGES_1G "nr_hugepages") == nr)
+			return true;
+		set("/proc/sys/vm/drop_caches", 3);
+		set("/proc/sys/vm/compact_memory", 1);
+	}
+	return false;
+}
+
+/* The pages that hold struct pages. */
+static inline long memmap_pages(void)
+{
+	return counter("nr_memmap_pages") + counter("nr_memmap_boot_pages");
+}
+
+/* How many of them a huge page is without when its memmap is optimized. */
+static inline long memmap_saved(size_t page_size)
+{
+	return page_size / 4096 * 64 / 4096 - 1;
+}
+
+/* In bytes, with what can be had at once. */
+static inline long free_memory(void)
+{
+	set("/proc/sys/vm/drop_caches", 3);
+	return counter("nr_free_pages") * 4096;
 }
 
 /* The page frame under an address, or 0. */
