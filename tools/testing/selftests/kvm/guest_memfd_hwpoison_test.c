@@ -287,6 +287,164 @@ static void is_not_migrated(const void *private)
 	expect(are(m, 0, 8, SHARED), "and is");
 }
 
+/* One page at a time: a process removes it while another takes it offline. */
+#define RACED	32
+#define ROUNDS	30
+
+static struct race {
+	int ready;
+	int go;
+	bool by_madvise;
+	unsigned long pfns[RACED];
+	long offline_us;	/* how long the one takes, and the other */
+	long punch_us;
+	int result[RACED];
+} *race;
+
+static long now_us(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000L + time.tv_nsec / 1000;
+}
+
+static void spin(long us)
+{
+	long end = now_us() + us;
+
+	while (us && now_us() < end)
+		;
+}
+
+static void spin_until(int *word, int value)
+{
+	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value)
+		sched_yield();
+}
+
+static int punch_pages(size_t first, size_t pages)
+{
+	return fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 first * 4096, pages * 4096);
+}
+
+/* 0 or an error number. */
+static int take_offline(size_t page)
+{
+	bool ok = race->by_madvise ? !madvise(page_at(page), 4096, MADV_SOFT_OFFLINE) :
+		  put_number(SOFT_OFFLINE, race->pfns[page] * 4096);
+
+	return ok ? 0 : errno;
+}
+
+/* First the one starts later, more from page to page, and then the other. */
+static int take_all_offline(void *unused)
+{
+	for (int i = 0; i < RACED; i++) {
+		READ_ONCE(*page_at(i));
+		__atomic_store_n(&race->ready, i + 1, __ATOMIC_RELEASE);
+		spin_until(&race->go, i + 1);
+		spin(race->punch_us * max(i - RACED / 2, 0) / (RACED / 2));
+		race->result[i] = take_offline(i);
+	}
+	return 0;
+}
+
+static void punch_all(void)
+{
+	for (int i = 0; i < RACED; i++) {
+		spin_until(&race->ready, i + 1);
+		__atomic_store_n(&race->go, i + 1, __ATOMIC_RELEASE);
+		spin(race->offline_us * max(RACED / 2 - i, 0) / (RACED / 2));
+		expect(!punch_pages(i, 1), "a page can be removed");
+	}
+}
+
+static void measure(void)
+{
+	long start = now_us();
+
+	expect(take_offline(0), "what is in the file stays there");
+	race->offline_us = now_us() - start;
+	start = now_us();
+	expect(!punch_pages(0, 1), "a page can be removed");
+	race->punch_us = now_us() - start;
+}
+
+/* Returns how many are offline: these are bad, and others are not. */
+static int race_once(void)
+{
+	int bad = 0;
+	pid_t child;
+
+	/* Behind them come others, which push them to the LRU. */
+	punch_pages(RACED, RACED);
+	fill_pages(m->memory, 2 * RACED, 1, 1);
+	for (int i = 0; i < RACED; i++)
+		race->pfns[i] = pfn_of(page_at(i));
+	if (!race->punch_us) {
+		measure();
+		fill_pages(m->memory, 1, 1, 1);
+		race->pfns[0] = pfn_of(page_at(0));
+	}
+
+	race->ready = 0;
+	race->go = 0;
+	child = start(take_all_offline, NULL);
+	punch_all();
+	require(!ends(child, LIMIT_MS), "the process that takes them offline ends");
+	for (int i = 0; i < RACED; i++) {
+		bool poisoned = page_flags(race->pfns[i]) & BIT_ULL(KPF_HWPOISON);
+
+		expect(poisoned == !race->result[i], "page %d is %sbad (%d)", i,
+		       race->result[i] ? "not " : "", race->result[i]);
+		bad += poisoned;
+	}
+	expect(first_wrong(page_at(RACED), RACED, 1, RACED + 1, -1, 0) == RACED,
+	       "the others are as they were");
+	/* Those that came again while madvise() looked for one. */
+	expect(!punch_pages(0, RACED), "all can be removed");
+	expect(eventually(owner(OWNER).live == RACED), "none is owned then");
+	return bad;
+}
+
+/*
+ * When the page has left the file, who takes it offline has the last reference:
+ * its put is for the owner.  With madvise() it cannot have been free before.
+ */
+static void is_last_holder(const void *by_madvise)
+{
+	long corrupted = counter_in("/proc/meminfo", "HardwareCorrupted");
+	long isolated = counter("nr_isolated_file");
+	/* By number, most are free already: not much of a race. */
+	int enough = by_madvise ? 16 : 128;
+	int bad = 0;
+
+	require(!owner(OWNER).live, "nobody else has pages");
+	require(set("/proc/sys/vm/enable_soft_offline", 1), "pages can be offlined");
+	race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	require(race != MAP_FAILED, "memory can be shared");
+	race->by_madvise = by_madvise;
+	make_bare_machine(m, 2 * RACED, MMAP | INIT_SHARED);
+
+	for (int i = 0; i < ROUNDS && bad < enough && !failed; i++)
+		bad += race_once();
+	ksft_print_msg("%d pages are offline\n", bad);
+	expect(bad || !by_madvise, "it was the last holder of a page");
+	expect(counter_in("/proc/meminfo", "HardwareCorrupted") == corrupted + bad * 4,
+	       "each of them is counted once");
+	expect(eventually(counter("nr_isolated_file") <= isolated),
+	       "none is kept from the LRU");
+
+	forget_machine(m);
+	expect(eventually(!owner(OWNER).live), "no page stays behind, owned");
+	expect(eventually(!unload(MODULE)), "nothing keeps KVM");
+	expect(!unload("kvm"), "nor the rest of it");
+	expect(load(), "it can be loaded again");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -306,6 +464,8 @@ int main(int argc, char **argv)
 	claim(removed_page_fails, "", "a pinned page of a file that is closed");
 	claim(is_not_migrated, NULL, "soft offline");
 	claim(is_not_evicted, NULL, "soft offline of a private page, by number");
+	claim(is_last_holder, "", "soft offline of a page that is punched out, by madvise()");
+	claim(is_last_holder, NULL, "soft offline of a page that is punched out, by number");
 	claim(is_unloaded, NULL, "unload");
 	check_claims(3 * LIMIT_MS);
 }
