@@ -34,6 +34,11 @@ def splats(lines, expected, races=None):
             and not (races and races.excuses(lines[number:]))]
 
 
+def unseen(lines, expected):
+    """Those of these patterns that no line of a kernel log matches."""
+    return [pattern.pattern for pattern in expected if not any(map(pattern.search, lines))]
+
+
 def list_lines():
     """harness/selftests.list without comments: line number, first word, rest."""
     for number, line in enumerate(LIST.read_text().splitlines(), 1):
