@@ -430,9 +430,9 @@ struct operation {
 };
 
 static const struct operation operations[] = {
-	{ "sync", do_sync, true },
-	{ "syncfs", do_syncfs, true },
-	{ "suspend", do_suspend, true },
+	{ "sync", do_sync },
+	{ "syncfs", do_syncfs },
+	{ "suspend", do_suspend },
 	{ "compact_memory", do_compact },
 	{ "drop_caches", do_drop_caches },
 	{ "reading", do_read },
@@ -442,7 +442,7 @@ static const struct operation operations[] = {
 	{ "writing another file", do_write_other, true },
 	{ "opening the file", do_open, true },
 	{ "stat", do_stat, true },
-	{ "munmap", do_unmap, true },
+	{ "munmap", do_unmap },
 };
 
 struct scenario {
@@ -828,9 +828,8 @@ static void store_is_whole(const void *argument)
 }
 
 /*
- * A WRITE that is still being made when the file is cut, and has grown again when
- * it is sent.  Who makes it waits for the last page, which a store has locked,
- * and cannot run when it is free: somebody else has the CPU.
+ * A WRITE that is still being made.  Who makes it waits for the last page, which a
+ * store has locked, and cannot run when it is free: somebody else has the CPU.
  */
 
 static atomic_bool is_busy;
@@ -848,7 +847,7 @@ static bool run_on(int cpu, int priority)
 
 static int do_start_writeback(void *argument)
 {
-	return !run_on(1, 1) || !start_writeback(file);
+	return !run_on(1, 1) || fdatasync(file);
 }
 
 static int do_keep_busy(void *argument)
@@ -859,15 +858,11 @@ static int do_keep_busy(void *argument)
 	return 0;
 }
 
-static int do_write_last(void *argument)
-{
-	return ftruncate(file, SIZE - 4096) || !write_seed(file, SIZE - 4096, 4096, 2);
-}
+static pid_t maker, busy;
 
-static void nothing_comes_back(const void *argument)
+static void launch_in_the_making(void)
 {
 	int fd = open(OTHER_BELOW, O_RDWR | O_CREAT, 0644);
-	pid_t writer, busy;
 	char *last;
 	int done;
 
@@ -880,25 +875,75 @@ static void nothing_comes_back(const void *argument)
 	snprintf(server->from, sizeof(server->from), OTHER_PATH);
 	order(FUSE_STORE, SIZE - 4096, 4096, 0);
 	require(eventually(server->reads), "a store waits, and has a page locked");
-	writer = start_other(do_start_writeback, NULL);
-	require(eventually(under_writeback(last - 4096)) && falls_asleep(writer),
+	maker = start_other(do_start_writeback, NULL);
+	require(eventually(under_writeback(last - 4096)) && falls_asleep(maker),
 		"who writes back waits for that");
 	busy = start_other(do_keep_busy, NULL);
 	require(eventually(is_busy), "a CPU is busy");
 	server->hold_reads = 0;
 	expect_done(done);
-	expect(!under_writeback(last), "who writes back does not go on");
+	require(!under_writeback(last), "who writes back does not go on");
+	require(!server->writes, "nothing was sent yet");
+}
 
+static void land_in_the_making(void)
+{
+	is_busy = false;
+	expect(!ends(maker, LIMIT_MS) && !ends(busy, LIMIT_MS), "who writes back goes on");
+	expect(!fsync(file), "fsync succeeds");
+}
+
+static int do_write_last(void *argument)
+{
+	return ftruncate(file, SIZE - 4096) || !write_seed(file, SIZE - 4096, 4096, 2);
+}
+
+/* The file is cut meanwhile, and grows again. */
+static void nothing_comes_back(const void *argument)
+{
+	launch_in_the_making();
 	expect(!others_do(do_truncate, NULL), "the file is cut");
 	expect(!others_do(do_write_last, NULL), "it grows again, and is written at the end");
-	expect(!server->writes, "nothing was sent yet");
-	is_busy = false;
-	expect(!ends(writer, LIMIT_MS) && !ends(busy, LIMIT_MS), "it goes on");
-	expect(!fsync(file), "fsync succeeds");
+	land_in_the_making();
 	expect(below_has(FILE_BELOW, 0, 4096, 1), "what was not cut is in the file below");
 	expect(below_has(FILE_BELOW, 4096, SIZE - 8192, 0), "what was cut is not");
 	expect(below_has(FILE_BELOW, SIZE - 4096, 4096, 2), "what was written later is");
 	expect(has_seed(file, 4096, SIZE - 8192, 0), "as what is in the cache");
+	expect_settled();
+}
+
+/*
+ * Its pages leave the page cache meanwhile.  Who would have waited for them there
+ * finds the WRITE all the same.
+ */
+
+static int do_punch_first(void *argument)
+{
+	return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096);
+}
+
+static int do_sync_first(void *argument)
+{
+	return msync(memory, 4096, MS_SYNC) || !below_has(FILE_BELOW, 0, 4096, 1);
+}
+
+struct follower {
+	int (*run)(void *argument);
+	int seed;		/* of what is in the first page then */
+};
+
+static void making_is_seen(const void *argument)
+{
+	const struct follower *follower = argument;
+
+	launch_in_the_making();
+	tell(FUSE_INVALIDATE, 0, SIZE - 4096, 0);
+	expect(!others_do(follower->run, NULL), "who comes next succeeds");
+	land_in_the_making();
+	expect(below_has(FILE_BELOW, 0, 4096, follower->seed), "what is newer stays");
+	expect(below_has(FILE_BELOW, 4096, SIZE - 8192, 1), "and what is in other pages");
+	expect(has_seed(file, 0, 4096, follower->seed), "the cache has the same");
+	expect(!server->overlaps, "no two WRITEs for a page at the same time");
 	expect_settled();
 }
 
@@ -1087,6 +1132,64 @@ static void failure_does_not_wait(const void *argument)
 	}
 	expect_settled();
 	set("/sys/kernel/debug/hwpoison/unpoison-pfn", pfn);
+}
+
+/* A page that a READ has locked: it cannot be had, but others are not held up. */
+
+static unsigned long locked_pfn;
+
+static unsigned long find_read_pfn(void)
+{
+	static uint64_t flags[1 << 13];
+	int fd = open("/proc/kpageflags", O_RDONLY);
+	unsigned long pfn = 0, found = 0;
+	ssize_t length;
+
+	while (!found && (length = read(fd, flags, sizeof(flags))) > 0)
+		for (ssize_t i = 0; i < length / 8; i++, pfn++)
+			if ((flags[i] & (1ULL << KPF_LOCKED | 1ULL << KPF_LRU |
+					 1ULL << KPF_UPTODATE | 1ULL << KPF_ANON)) ==
+			    (1ULL << KPF_LOCKED | 1ULL << KPF_LRU))
+				found = pfn;
+	close(fd);
+	return found;
+}
+
+static int do_read_all(void *argument)
+{
+	return !has_seed(file, 0, SIZE, 1);
+}
+
+static int do_poison_locked(void *argument)
+{
+	return set("/sys/kernel/debug/hwpoison/corrupt-pfn", locked_pfn) ? 0 : errno;
+}
+
+static int do_soft_offline_locked(void *argument)
+{
+	return set("/sys/devices/system/memory/soft_offline_page", locked_pfn * 4096) ? 0 : errno;
+}
+
+static void failure_of_locked_does_not_wait(const void *argument)
+{
+	int (*const *fail)(void *argument) = argument;
+	int fd = open(FILE_BELOW, O_RDWR | O_CREAT, 0644);
+	char *other = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	pid_t reader;
+
+	require(write_seed(fd, 0, SIZE, 1), "there is a file");
+	open_file(WRITEBACK | THREADS, 0, 0);
+	server->hold_reads = 1;
+	reader = start_other(do_read_all, NULL);
+	require(eventually(server->reads), "the server has a READ");
+	locked_pfn = find_read_pfn();
+	require(locked_pfn, "a page of it is found");
+	expect(others_do(*fail, NULL) == EBUSY << 8, "it ends, and fails");
+	expect(!madvise(other, 4096, MADV_SOFT_OFFLINE), "so does what comes after it");
+	server->hold_reads = 0;
+	expect(ends(reader, LIMIT_MS) != -1, "the reader gets on");
+	set("/sys/kernel/debug/hwpoison/unpoison-pfn", locked_pfn);
 }
 
 /* Accounts, at each moment. */
@@ -1529,6 +1632,11 @@ static int check_directory(const char *directory)
 int main(int argc, char **argv)
 {
 	static const int plain, splice = SPLICE;
+	static int (*const poison)(void *) = do_poison_locked;
+	static int (*const soft_offline)(void *) = do_soft_offline_locked;
+	static const struct follower direct = { do_write_directly, 2 };
+	static const struct follower punch = { do_punch_first, 0 };
+	static const struct follower sync = { do_sync_first, 1 };
 	static const bool off, on = true;
 
 	only = argc > 1 ? argv[1] : NULL;
@@ -1539,12 +1647,22 @@ int main(int argc, char **argv)
 	need_fuse();
 	claims_of_data();
 	claim(unlink_does_not_wait, NULL, "unlink does not wait");
+	if (!is_base) {
+		claim(failure_of_locked_does_not_wait, &poison,
+		      "memory failure does not wait for a READ");
+		claim(failure_of_locked_does_not_wait, &soft_offline,
+		      "soft offline does not wait for a READ");
+	}
 	claim(opening_drops, NULL, "an open that drops the cache does not wait");
 	claim(store_spares_the_queue, NULL, "notify_store spares what is in the queue");
 	claim(store_is_whole, NULL, "notify_store does not mix with what is written");
-	/* Without the copies, truncation does not wait for who makes a request. */
-	if (!is_base && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+	/* Without the copies, nobody waits for who makes a request. */
+	if (!is_base && sysconf(_SC_NPROCESSORS_ONLN) > 1) {
 		claim(nothing_comes_back, NULL, "nothing comes back from a request in the making");
+		claim(making_is_seen, &direct, "a request in the making is seen by direct I/O");
+		claim(making_is_seen, &punch, "a request in the making is seen by PUNCH_HOLE");
+		claim(making_is_seen, &sync, "a request in the making is seen by msync");
+	}
 	claim(allocation_gets_on, &plain, "a server that allocates gets on");
 	claim(allocation_gets_on, &splice, "a splicing server that allocates gets on");
 	if (!access(DISK, R_OK)) {

@@ -15,6 +15,10 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE 101
+#endif
+
 #define FUSE_TOP	"/tmp/fuse"
 #define BELOW		FUSE_TOP "/below"
 #define ABOVE		FUSE_TOP "/above"

@@ -13,10 +13,6 @@
 #include <mm/gup_test.h>
 #include "fuse.h"
 
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE 101
-#endif
-
 static unsigned long pfns[PAGES];
 static bool is_claimed;		/* others have a claim to their place */
 
