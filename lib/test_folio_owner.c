@@ -11,6 +11,7 @@
 #include <linux/highmem.h>
 #include <linux/irq_work.h>
 #include <linux/kthread.h>
+#include <linux/memory_hotplug.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -100,6 +101,58 @@ static int test_grab(struct test_file *file, void __user *arg)
 		if (ret != 1)
 			return ret < 0 ? ret : -EFAULT;
 		file->grabbed[file->nr_grabbed++] = page_folio(page);
+	}
+	return 0;
+}
+
+/* As those do who look at a page frame on a whim. */
+static struct folio *get_frame(unsigned long pfn)
+{
+	struct page *page = pfn_to_online_page(pfn);
+	struct folio *folio;
+
+	if (!page)
+		return NULL;
+	folio = page_folio(page);
+	return folio_try_get(folio) ? folio : NULL;
+}
+
+static int test_grab_frames(struct test_file *file, void __user *arg)
+{
+	struct test_folio_owner_frames frames;
+	unsigned long i;
+
+	if (copy_from_user(&frames, arg, sizeof(frames)))
+		return -EFAULT;
+	if (frames.nr > ARRAY_SIZE(file->grabbed) - file->nr_grabbed)
+		return -ENOSPC;
+
+	for (i = 0; i < frames.nr; i++) {
+		struct folio *folio = get_frame(frames.pfn + i);
+
+		if (!folio)
+			return -EBUSY;
+		file->grabbed[file->nr_grabbed++] = folio;
+	}
+	return 0;
+}
+
+static int test_touch_frames(void __user *arg)
+{
+	struct test_folio_owner_frames frames;
+	unsigned long i;
+
+	if (copy_from_user(&frames, arg, sizeof(frames)))
+		return -EFAULT;
+
+	for (i = 0; i < frames.nr; i++) {
+		struct folio *folio = get_frame(frames.pfn + i);
+
+		if (folio)
+			folio_put(folio);
+		cond_resched();
+		if (signal_pending(current))
+			return -EINTR;
 	}
 	return 0;
 }
@@ -593,6 +646,13 @@ static long test_ioctl(struct file *opened, unsigned int cmd, unsigned long arg)
 		err = test_grab(file, user);
 		mutex_unlock(&file->lock);
 		return err;
+	case TEST_FOLIO_OWNER_GRAB_FRAMES:
+		mutex_lock(&file->lock);
+		err = test_grab_frames(file, user);
+		mutex_unlock(&file->lock);
+		return err;
+	case TEST_FOLIO_OWNER_TOUCH_FRAMES:
+		return test_touch_frames(user);
 	case TEST_FOLIO_OWNER_PUT:
 		mutex_lock(&file->lock);
 		err = test_put(file, user);

@@ -32,6 +32,16 @@ struct test_folio_owner_grab {
 	__u64 write;
 };
 
+/**
+ * struct test_folio_owner_frames - page frames of memory that is online
+ * @pfn: the first
+ * @nr: how many
+ */
+struct test_folio_owner_frames {
+	__u64 pfn;
+	__u64 nr;
+};
+
 enum test_folio_owner_how {
 	TEST_FOLIO_OWNER_FOLIO_PUT,
 	TEST_FOLIO_OWNER_FOLIOS_PUT,
@@ -99,12 +109,17 @@ struct test_folio_owner_race {
 #define TEST_FOLIO_OWNER_PUT	_IOWR('F', 0xe1, struct test_folio_owner_put)
 #define TEST_FOLIO_OWNER_DRAIN	_IOW('F', 0xe2, struct test_folio_owner_drain)
 #define TEST_FOLIO_OWNER_STATUS	_IOR('F', 0xe3, struct test_folio_owner_status)
-/* The last put of a folio whose owner forgets it.  Detected with DEBUG_VM. */
 /* DRAIN, of the only page that was grabbed, which nobody need own. */
 #define TEST_FOLIO_OWNER_DRAIN_GRABBED \
 	_IOW('F', 0xe6, struct test_folio_owner_drain)
 /* Write this byte all over each page that was grabbed. */
 #define TEST_FOLIO_OWNER_FILL	_IO('F', 0xe7)
 #define TEST_FOLIO_OWNER_RACE	_IOWR('F', 0xe5, struct test_folio_owner_race)
+/* GRAB, by page frame, whatever it is that has a reference already. */
+#define TEST_FOLIO_OWNER_GRAB_FRAMES \
+	_IOW('F', 0xe8, struct test_folio_owner_frames)
+/* Take a reference to each of them and drop it again, one after the other. */
+#define TEST_FOLIO_OWNER_TOUCH_FRAMES \
+	_IOW('F', 0xe9, struct test_folio_owner_frames)
 
 #endif /* _LIB_TEST_FOLIO_OWNER_UAPI_H */
