@@ -566,7 +566,7 @@ static void two_wait(const void *unused)
 	expect(waits(&first), "one waits");
 	start_conversion(&second, m, 2, 6, PRIVATE);
 	expect(waits(&second), "another one waits, too");
-	expect(sleeps(first.pid), "the first still waits");
+	expect(waits(&first), "the first still waits");
 	expect(grab_put(0), "the pin goes");
 	expect(!result_of(&first) && !result_of(&second), "both succeed");
 	expect(are(m, 0, 8, PRIVATE), "all is private");
@@ -588,7 +588,7 @@ static void no_wait_meanwhile(const void *unused)
 	expect(!convert_no_wait(m, 8, 8, NULL), "elsewhere it would not");
 	expect(are(m, 8, 8, PRIVATE) && are(m, 0, 2, SHARED),
 	       "what is not waited for is converted");
-	expect(sleeps(conversion.pid), "the first still waits");
+	expect(waits(&conversion), "the first still waits");
 	expect(grab_put(0), "the pin goes");
 	expect(!result_of(&conversion), "it ends, and succeeds");
 	expect(are(m, 2, 6, PRIVATE), "what it waited for is private");
@@ -760,7 +760,7 @@ static void slot_does_not_move(const void *unused)
 	       "the slot cannot be moved");
 	expect(remap_slot(SLOT + 1, GPA + HPAGE_SIZE, 1) == -EINVAL,
 	       "nor the page be in another one");
-	expect(sleeps(conversion.pid), "it waits");
+	expect(waits(&conversion), "it waits");
 	expect(grab_put(0), "the pin goes");
 	expect(!result_of(&conversion), "it ends, and succeeds");
 	expect(are(m, 0, 8, PRIVATE), "all is private");
