@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 export KDIR DEBUG
 export JOBS ?= $(shell nproc)
 
-.PHONY: help deps tree refresh run test kunit vm bench bench-quick baseline compare series clean
+.PHONY: help deps tree refresh run test kunit vm bench bench-quick baseline compare mutants series clean
 
 help:
 	@echo 'make run       build the patched kernel, boot it, show the owners at work'
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench-quick   of that only what is exact, one line each'
 	@echo 'make baseline  run the tests of the plain kernel and record their verdicts'
 	@echo 'make compare   run the tests of FUSE on the plain kernel and on the patched one'
+	@echo 'make mutants    take out what the KUnit tests are for, one by one: they must fail'
 	@echo 'make series    the patches as mails, build/series'
 	@echo 'make clean     remove build/, unless it holds work of yours'
 	@echo
@@ -35,7 +36,7 @@ tree: deps
 refresh series: deps
 	@harness/$@
 
-run test kunit baseline: tree
+run test kunit baseline mutants: tree
 	@harness/$@
 
 vm: tree
