@@ -635,6 +635,46 @@ static void lands_later(const void *argument)
 	expect_settled();
 }
 
+/* Who stores waits for the server, but not at any price. */
+static void expect_killed(int (*store)(void *argument))
+{
+	pid_t pid = start_other(store, NULL);
+
+	expect(falls_asleep(pid), "a store waits");
+	kill(pid, SIGKILL);
+	expect(killed(ends(pid, LIMIT_MS)), "it can be killed");
+	expect(server->answered == answered, "the server has not answered");
+}
+
+static void store_can_be_killed(const void *argument)
+{
+	launch_file(*(const enum where *)argument, 1);
+	expect_killed(do_store_again);
+	expect_landing(1);
+}
+
+static int do_store_second(void *argument)
+{
+	paint(memory + 4096, 4096, 4096, 2);
+	return fsync(file);
+}
+
+/*
+ * What the server has stored is in a page that is not in flight, but what was
+ * written before to the same place is.
+ */
+static void store_after_notify_can_be_killed(const void *argument)
+{
+	open_file(WRITEBACK | BLOCKING, SIZE, 1);
+	launch_behind();
+	tell(FUSE_STORE, 4096, 4096, 7);
+	expect_killed(do_store_second);
+	land();
+	expect(!fsync(file), "fsync succeeds");
+	expect(below_has(FILE_BELOW, 0, SIZE, 1), "all is in the file below");
+	expect_settled();
+}
+
 static int do_store_rounds(void *argument)
 {
 	for (int seed = 1; seed <= 20; seed++) {
@@ -793,6 +833,25 @@ static void store_spares_the_queue(const void *argument)
 	expect_settled();
 }
 
+/* Nor does the server get it when its WRITE has lost the page before. */
+static void store_spares_what_is_detached(const void *argument)
+{
+	char page[4096], found[4096];
+
+	open_file(WRITEBACK | BLOCKING, SIZE, 1);
+	launch_behind();
+	tell(*(const enum fuse_order *)argument, 4096, 4096, 7);
+	tell(FUSE_STORE, 4096, 4096, 8);
+	expect(server->answered == answered, "the server has not answered");
+	land();
+	expect(!fsync(file), "fsync succeeds");
+	expect(below_has(FILE_BELOW, 0, SIZE, 1), "what was written is in the file below");
+	memset(page, 8, sizeof(page));
+	expect(pread(file, found, 4096, 4096) == 4096 && !memcmp(found, page, 4096),
+	       "what was stored last is in the cache");
+	expect_settled();
+}
+
 /* Of a page that is stored while it is written back, the server gets one of the two. */
 static bool is_one_of(const char *page, off_t offset, int seed, char byte)
 {
@@ -824,6 +883,34 @@ static void store_is_whole(const void *argument)
 			       is_one_of(page, i * 4096, seed, 128 + seed),
 			       "page %d of round %d is not mixed", i, seed);
 	}
+	expect_settled();
+}
+
+/* What a server asks for is looked up when it reads the reply, which may be never. */
+
+static void retrieve_holds_no_cache(const void *argument)
+{
+	open_file(WRITEBACK | BLOCKING, SIZE, 1);
+	retrieve_unread();
+	expect(cached_pages() == PAGES, "all is in the page cache");
+	madvise(memory, SIZE, MADV_DONTNEED);
+	expect(eventually(!posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) && !cached_pages()),
+	       "it can be dropped, but %d pages", cached_pages());
+	expect_retrieved(0, 0);
+	expect_settled();
+}
+
+static void retrieve_gets_the_latest(const void *argument)
+{
+	open_file(WRITEBACK | BLOCKING, SIZE, 1);
+	retrieve_unread();
+	tell(FUSE_INVALIDATE, 0, 4096, 0);
+	tell(FUSE_STORE, 0, 4096, 7);
+	paint(memory, 0, 4096, 2);
+	expect_retrieved(SIZE, 2);
+	expect(!fsync(file), "fsync succeeds");
+	expect(below_has(FILE_BELOW, 0, 4096, 2) &&
+	       below_has(FILE_BELOW, 4096, SIZE - 4096, 1), "the file below has the same");
 	expect_settled();
 }
 
@@ -863,7 +950,7 @@ static int do_keep_busy(void *argument)
 
 static pid_t maker, busy;
 
-static void launch_in_the_making(void)
+static void launch_in_the_making(unsigned int options)
 {
 	int fd = open(OTHER_BELOW, O_RDWR | O_CREAT, 0644);
 	char *last;
@@ -871,7 +958,7 @@ static void launch_in_the_making(void)
 
 	require(write_seed(fd, 0, 4096, 3), "there is another file");
 	require(run_on(0, 0), "it can stay on a CPU");
-	open_file(WRITEBACK | THREADS, SIZE, 1);
+	open_file(WRITEBACK | THREADS | options, SIZE, 1);
 	last = memory + SIZE - 4096;
 	done = server->done;
 	server->hold_reads = 1;
@@ -904,7 +991,11 @@ static int do_write_last(void *argument)
 /* The file is cut meanwhile, and grows again. */
 static void nothing_comes_back(const void *argument)
 {
-	launch_in_the_making();
+	const bool *detached = argument;
+
+	launch_in_the_making(0);
+	if (*detached)
+		tell(FUSE_INVALIDATE, 0, SIZE - 4096, 0);
 	expect(!others_do(do_truncate, NULL), "the file is cut");
 	expect(!others_do(do_write_last, NULL), "it grows again, and is written at the end");
 	land_in_the_making();
@@ -930,17 +1021,31 @@ static int do_sync_first(void *argument)
 	return msync(memory, 4096, MS_SYNC) || !below_has(FILE_BELOW, 0, 4096, 1);
 }
 
+/* All but the last page, which the server has stored into, is what was written. */
+static int do_fsync_all(void *argument)
+{
+	return fsync(file) || !below_has(FILE_BELOW, 0, SIZE - 4096, 1);
+}
+
+static int do_close_all(void *argument)
+{
+	return do_flush(NULL) || !below_has(FILE_BELOW, 0, SIZE - 4096, 1);
+}
+
 struct follower {
 	int (*run)(void *argument);
 	int seed;		/* of what is in the first page then */
+	unsigned int options;	/* of the server */
 };
 
 static void making_is_seen(const void *argument)
 {
 	const struct follower *follower = argument;
 
-	launch_in_the_making();
-	tell(FUSE_INVALIDATE, 0, SIZE - 4096, 0);
+	launch_in_the_making(follower->options);
+	/* Otherwise an open does the same. */
+	if (!(follower->options & DROP_CACHE))
+		tell(FUSE_INVALIDATE, 0, SIZE - 4096, 0);
 	expect(!others_do(follower->run, NULL), "who comes next succeeds");
 	land_in_the_making();
 	expect(below_has(FILE_BELOW, 0, 4096, follower->seed), "what is newer stays");
@@ -1195,12 +1300,37 @@ static int do_soft_offline_locked(void *argument)
 	return set("/sys/devices/system/memory/soft_offline_page", locked_pfn * 4096) ? 0 : errno;
 }
 
+#define UNPOISON	"/sys/kernel/debug/hwpoison/unpoison-pfn"
+
+static int do_poison_elsewhere(void *argument)
+{
+	return madvise(argument, 4096, MADV_HWPOISON);
+}
+
+static int do_soft_offline_elsewhere(void *argument)
+{
+	return madvise(argument, 4096, MADV_SOFT_OFFLINE);
+}
+
+/* What comes next is about other pages, and not held up. */
+static void expect_failure_elsewhere(void)
+{
+	char *other = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	unsigned long pfns[] = { pfn_of(other), pfn_of(other + 4096) };
+
+	expect(!others_do(do_poison_elsewhere, other), "memory failure elsewhere succeeds");
+	expect(!others_do(do_soft_offline_elsewhere, other + 4096),
+	       "so does soft offline elsewhere");
+	munmap(other, 8192);
+	set(UNPOISON, pfns[0]);
+	set(UNPOISON, pfns[1]);
+}
+
 static void failure_of_locked_does_not_wait(const void *argument)
 {
 	int (*const *fail)(void *argument) = argument;
 	int fd = open(FILE_BELOW, O_RDWR | O_CREAT, 0644);
-	char *other = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	pid_t reader;
 
 	require(write_seed(fd, 0, SIZE, 1), "there is a file");
@@ -1211,10 +1341,61 @@ static void failure_of_locked_does_not_wait(const void *argument)
 	locked_pfn = find_read_pfn();
 	require(locked_pfn, "a page of it is found");
 	expect(others_do(*fail, NULL) == EBUSY << 8, "it ends, and fails");
-	expect(!madvise(other, 4096, MADV_SOFT_OFFLINE), "so does what comes after it");
+	expect_failure_elsewhere();
 	server->hold_reads = 0;
 	expect(ends(reader, LIMIT_MS) != -1, "the reader gets on");
-	set("/sys/kernel/debug/hwpoison/unpoison-pfn", locked_pfn);
+	set(UNPOISON, locked_pfn);
+}
+
+/* The same of a server that is stopped, and has not even taken the READ. */
+static void failure_of_queued_does_not_wait(const void *argument)
+{
+	int (*const *fail)(void *argument) = argument;
+	int fd = open(FILE_BELOW, O_RDWR | O_CREAT, 0644);
+	pid_t reader;
+
+	require(write_seed(fd, 0, SIZE, 1), "there is a file");
+	open_file(WRITEBACK, 0, 0);
+	stop_server();
+	reader = start_other(do_read_all, NULL);
+	require(eventually((locked_pfn = find_read_pfn())), "a page is being read");
+	expect(others_do(*fail, NULL) == EBUSY << 8, "it ends, and fails");
+	expect_failure_elsewhere();
+	expect(!server->reads, "the server has not taken the READ");
+	continue_server();
+	expect(ends(reader, LIMIT_MS) != -1, "the reader gets on");
+	set(UNPOISON, locked_pfn);
+}
+
+/*
+ * Who is about to drop a page of the cache writes it first, with the page locked:
+ * that the server is told of its own file does not make it answer.
+ */
+static void failure_of_laundered_does_not_wait(const void *argument)
+{
+	int (*const *fail)(void *argument) = argument;
+	int done;
+
+	open_file(WRITEBACK, SIZE, 1);
+	answered = server->answered;
+	server->hold = 1;
+	locked_pfn = pfn_of(memory);
+	done = server->done;
+	order(FUSE_INVALIDATE, 0, 4096, 0);
+	require(eventually(server->held), "the server has a WRITE");
+	require(page_flags(locked_pfn) & (1ULL << KPF_LOCKED), "the page is locked");
+	expect(others_do(*fail, NULL) == EBUSY << 8, "it ends, and fails");
+	expect_failure_elsewhere();
+	expect(server->answered == answered && server->done == done,
+	       "the server has not answered");
+	/* Whoever looks at the bad page would be killed. */
+	munmap(memory, SIZE);
+	land();
+	expect_done(done);
+	fsync(file);
+	expect(below_has(FILE_BELOW, 0, SIZE, 1), "all is in the file below");
+	expect_settled();
+	set(UNPOISON, locked_pfn);
 }
 
 /* Accounts, at each moment. */
@@ -1468,6 +1649,27 @@ static void others_are_not_slowed_down(const void *argument)
 	umount_other();
 }
 
+/* From the server's pipe, pages go on to a disk as they are: each is a buffer. */
+static void pipe_goes_on(const void *argument)
+{
+	mount_other();
+	open_file(options_for(*(const enum where *)argument), SIZE, 1);
+	snprintf(server->direct, sizeof(server->direct), OTHER "/direct");
+	expect(!fsync(file), "fsync succeeds");
+	expect(server->spliced, "the server has it in a pipe");
+	expect(below_has(OTHER "/direct", 0, SIZE, 1), "all is on the disk");
+	expect(below_has(FILE_BELOW, 0, SIZE, 1), "and in the file below");
+	/* Once more, with requests of two pages. */
+	paint(memory, 0, 8192, 2);
+	paint(memory + SIZE - 8192, SIZE - 8192, 8192, 2);
+	expect(!fsync(file), "fsync succeeds");
+	expect(below_has(OTHER "/direct", 0, 8192, 2) &&
+	       below_has(OTHER "/direct", 8192, SIZE - 16384, 1) &&
+	       below_has(OTHER "/direct", SIZE - 8192, 8192, 2), "all is on the disk");
+	expect_settled();
+	umount_other();
+}
+
 /* A file without blocks, which is larger than memory. */
 static int do_read_holes(void *argument)
 {
@@ -1661,7 +1863,13 @@ int main(int argc, char **argv)
 	static const struct follower direct = { do_write_directly, 2 };
 	static const struct follower punch = { do_punch_first, 0 };
 	static const struct follower sync = { do_sync_first, 1 };
+	static const struct follower fsync_all = { do_fsync_all, 1 };
+	static const struct follower close_all = { do_close_all, 1 };
+	static const struct follower direct_drop = { do_write_directly, 2, DROP_CACHE };
 	static const bool off, on = true;
+	static const enum where places[] = { IN_HAND, IN_QUEUE, IN_PIPE };
+	static const enum where unprivileged = IN_COPIES;
+	static const enum fuse_order detaching[] = { FUSE_INVALIDATE, FUSE_STORE };
 
 	only = argc > 1 ? argv[1] : NULL;
 	if (argc > 2)
@@ -1678,20 +1886,49 @@ int main(int argc, char **argv)
 		      "memory failure does not wait for a READ");
 		claim(failure_of_locked_does_not_wait, &soft_offline,
 		      "soft offline does not wait for a READ");
+		claim(failure_of_queued_does_not_wait, &poison,
+		      "memory failure does not wait for a READ in the queue");
+		claim(failure_of_queued_does_not_wait, &soft_offline,
+		      "soft offline does not wait for a READ in the queue");
+		claim(failure_of_laundered_does_not_wait, &poison,
+		      "memory failure does not wait for who launders a page");
+		claim(failure_of_laundered_does_not_wait, &soft_offline,
+		      "soft offline does not wait for who launders a page");
+		claim(store_after_notify_can_be_killed, NULL,
+		      "a store after notify_store can be killed");
+		for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+			claim(store_can_be_killed, &places[i], "a store can be killed, %s",
+			      place_names[places[i]]);
 	}
 	claim(opening_drops, NULL, "an open that drops the cache does not wait");
 	claim(store_spares_the_queue, NULL, "notify_store spares what is in the queue");
+	for (size_t i = 0; i < ARRAY_SIZE(detaching); i++)
+		claim(store_spares_what_is_detached, &detaching[i],
+		      "notify_store spares what is in the queue after %s",
+		      detaching[i] == FUSE_STORE ? "another" : "notify_inval");
+	if (!is_base)
+		claim(retrieve_holds_no_cache, NULL,
+		      "what a server retrieves, and does not read, can be dropped");
+	claim(retrieve_gets_the_latest, NULL, "what a server retrieves is what is there then");
 	claim(store_is_whole, NULL, "notify_store does not mix with what is written");
 	/* Without the copies, nobody waits for who makes a request. */
 	if (!is_base && sysconf(_SC_NPROCESSORS_ONLN) > 1) {
-		claim(nothing_comes_back, NULL, "nothing comes back from a request in the making");
+		claim(nothing_comes_back, &off, "nothing comes back from a request in the making");
+		claim(nothing_comes_back, &on,
+		      "nothing comes back from a request in the making without its pages");
 		claim(making_is_seen, &direct, "a request in the making is seen by direct I/O");
 		claim(making_is_seen, &punch, "a request in the making is seen by PUNCH_HOLE");
 		claim(making_is_seen, &sync, "a request in the making is seen by msync");
+		claim(making_is_seen, &fsync_all, "a request in the making is seen by fsync");
+		claim(making_is_seen, &close_all, "a request in the making is seen by close");
+		claim(making_is_seen, &direct_drop,
+		      "a request in the making is seen by direct I/O of who drops the cache");
 	}
 	claim(allocation_gets_on, &plain, "a server that allocates gets on");
 	claim(allocation_gets_on, &splice, "a splicing server that allocates gets on");
 	if (!access(DISK, R_OK)) {
+		claim(pipe_goes_on, &places[2], "a pipe goes on to a disk");
+		claim(pipe_goes_on, &unprivileged, "an unprivileged pipe goes on to a disk");
 		claim(others_are_not_slowed_down, NULL, "other file systems are not slowed down");
 		/* All of the memory is read into: that takes long. */
 		claim(global_reclaim_does_not_wait, &on,

@@ -407,21 +407,66 @@ static inline void tell(enum fuse_order what, off_t offset, size_t length, char 
 }
 
 /*
- * As launch(), into the queue of a server that is BLOCKING: it is busy with
- * another WRITE, but can be told to do something.
+ * A server that is BLOCKING is busy with another WRITE, and reads nothing, but
+ * can be told to do something.
  */
-static inline void launch_behind(void)
+static inline void keep_server_busy(void)
 {
 	int other = open(OTHER_PATH, O_RDWR | O_CREAT, 0644);
-	int seen = server->writes;
 
 	answered = server->answered;
 	server->hold = 1;
 	require(write_seed(other, 0, 4096, 1) && start_writeback(other) &&
 		eventually(server->held), "the server is busy");
+}
+
+/* As launch(), into its queue. */
+static inline void launch_behind(void)
+{
+	int seen = server->writes;
+
+	keep_server_busy();
 	require(start_writeback(file), "writeback is started");
 	require(all_in_flight(), "all pages are under writeback");
 	expect(server->writes == seen + 1, "the server has not read it");
+}
+
+static inline bool is_cached(int page)
+{
+	unsigned char in_core = 0;
+
+	return !mincore(memory + page * 4096, 4096, &in_core) && in_core & 1;
+}
+
+static inline int cached_pages(void)
+{
+	int count = 0;
+
+	for (int i = 0; i < PAGES; i++)
+		count += is_cached(i);
+	return count;
+}
+
+/* The server asks for all of the file, which is clean then, and does not read the reply. */
+static inline void retrieve_unread(void)
+{
+	require(!fsync(file), "fsync succeeds");
+	keep_server_busy();
+	tell(FUSE_RETRIEVE, 0, SIZE, 0);
+	require(!server->retrievals, "the server has not read the reply");
+}
+
+/* It reads, and finds what is in the page cache then. */
+static inline void expect_retrieved(size_t size, int seed)
+{
+	expect(server->answered == answered && !server->retrievals,
+	       "the server has read nothing");
+	land();
+	expect(eventually(server->retrievals), "the server reads the reply");
+	expect(server->retrieved_size == size, "it gets %zu bytes, not %zu", size,
+	       (size_t)server->retrieved_size);
+	expect(!size || is_painted((char *)server->retrieved, 0, 4096, seed),
+	       "they are what is in the page cache");
 }
 
 /* What moves pages. */

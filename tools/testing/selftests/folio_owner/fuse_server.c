@@ -241,10 +241,14 @@ static void note_cut(struct node *node, off_t offset, off_t length)
 	pthread_mutex_unlock(&requests_lock);
 }
 
+static bool make_pipe_of(int *fds, size_t size)
+{
+	return !pipe2(fds, O_CLOEXEC) && fcntl(fds[1], F_SETPIPE_SZ, size) >= 0;
+}
+
 static bool make_pipe(int *fds)
 {
-	return !pipe2(fds, O_CLOEXEC) &&
-	       fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE) >= 0;
+	return make_pipe_of(fds, PIPE_SIZE);
 }
 
 /* Another pipe has the same pages, from now on. */
@@ -299,14 +303,42 @@ static bool take_data(struct request *request)
 	return ok;
 }
 
+/*
+ * On into direct I/O, which takes whole blocks where they are, by way of a pipe
+ * for as many buffers as there are pages.
+ */
+static bool splice_on(struct request *request)
+{
+	int fd = open(control->direct, O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0644);
+	loff_t offset = request->offset;
+	ssize_t left = request->size, size = 1;
+	int fds[2];
+
+	if (fd < 0 || !make_pipe_of(fds, request->size))
+		return false;
+	if (tee(request->pipe[0], fds[1], left, SPLICE_F_NONBLOCK) != left)
+		size = 0;
+	while (left && size > 0) {
+		size = splice(fds[0], NULL, fd, &offset, left, 0);
+		left -= size > 0 ? size : 0;
+	}
+	close(fds[0]);
+	close(fds[1]);
+	close(fd);
+	return !left;
+}
+
 static void answer(struct request *request, bool cached)
 {
 	ssize_t size = -1;
 	int fail = cached ? control->fail : 0;
+	size_t shorten = cached ? control->shorten : 0;
 
+	if (control->direct[0] && !request->data && !splice_on(request))
+		fail = EIO;
 	errno = EIO;
 	if (take_data(request) && !fail)
-		size = pwrite(request->fd, request->data, request->size,
+		size = pwrite(request->fd, request->data, request->size - shorten,
 			      request->offset);
 	fail = fail ?: errno;
 	/* After the answer, the kernel may send another one for these bytes. */
@@ -645,6 +677,21 @@ static void handle_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offse
 	fuse_reply_data(req, &buffers, options.splice ? FUSE_BUF_SPLICE_MOVE : 0);
 }
 
+static void handle_retrieve_reply(fuse_req_t req, void *cookie, fuse_ino_t ino,
+				  off_t offset, struct fuse_bufvec *from)
+{
+	size_t size = fuse_buf_size(from);
+	struct fuse_bufvec to = FUSE_BUFVEC_INIT(size);
+
+	if (to.buf[0].size > sizeof(control->retrieved))
+		to.buf[0].size = sizeof(control->retrieved);
+	to.buf[0].mem = control->retrieved;
+	fuse_buf_copy(&to, from, 0);
+	control->retrieved_size = size;
+	control->retrievals++;
+	fuse_reply_none(req);
+}
+
 static void handle_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	close(fi->fh);
@@ -767,6 +814,7 @@ static const struct fuse_lowlevel_ops operations = {
 	.statfs = handle_statfs,
 	.fallocate = handle_fallocate,
 	.copy_file_range = handle_copy,
+	.retrieve_reply = handle_retrieve_reply,
 };
 
 /* Orders. */
@@ -811,6 +859,9 @@ static int carry_out(int order)
 							 control->offset, control->length);
 	if (order == FUSE_STORE)
 		error = store(ino_of(node));
+	if (order == FUSE_RETRIEVE)
+		error = fuse_lowlevel_notify_retrieve(session, ino_of(node), control->length,
+						      control->offset, NULL);
 	forget_node(node, 1);
 	return error;
 }

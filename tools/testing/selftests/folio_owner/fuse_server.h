@@ -25,6 +25,7 @@ enum fuse_order {
 	FUSE_NONE,
 	FUSE_INVALIDATE,	/* notify_inval_inode */
 	FUSE_STORE,		/* notify_store of this byte, or of what is in a file */
+	FUSE_RETRIEVE,		/* notify_retrieve */
 };
 
 struct fuse_control {
@@ -39,7 +40,11 @@ struct fuse_control {
 	atomic_int allocate;	/* bytes to allocate and touch, before */
 	atomic_int keep_pipe;	/* keep the data in a pipe, after the answer */
 	atomic_int fail;	/* answer with this error, without writing */
+	atomic_int shorten;	/* leave out so many bytes at the end, and say so */
 	atomic_int hold_reads;	/* whatever they are for; takes a thread each */
+
+	/* The path of a file that data in a pipe is spliced into, with O_DIRECT. */
+	char direct[64];
 
 	/* From the server. */
 	atomic_int ready;
@@ -64,6 +69,11 @@ struct fuse_control {
 	int result;
 	atomic_int order;
 	atomic_int done;
+
+	/* What was retrieved, its start, and how often. */
+	uint8_t retrieved[4096];
+	uint64_t retrieved_size;
+	atomic_int retrievals;
 
 	/* Set look, to see what is at the start of the first pipe. */
 	atomic_int look;

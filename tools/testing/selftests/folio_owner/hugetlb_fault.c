@@ -8,74 +8,24 @@
  * pages are freed by a work item.
  */
 #include "../kselftest_harness.h"
-#include "util.h"
+#include "fault.h"
 
-#define FAULT		"/sys/kernel/debug/fail_page_alloc/"
 #define HVO		"/proc/sys/vm/hugetlb_optimize_vmemmap"
-#define FAULTS		1000000
 #define SECONDS		3600	/* what runs it has a limit of its own */
 
 #define RESTORE		"__hugetlb_vmemmap_restore_folio"
 #define SPLIT		"vmemmap_pmd_entry"
 
-static bool set_hex(const char *path, unsigned long value)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "0x%lx", value);
-	return put_string(path, text);
-}
-
-/* Its text, in the kernel. */
-static bool find_function(const char *name, unsigned long *start, unsigned long *end)
-{
-	FILE *file = fopen("/proc/kallsyms", "r");
-	unsigned long address;
-	char line[512], symbol[256];
-
-	*start = *end = 0;
-	while (file && !*end && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%lx %*c %255s", &address, symbol) != 2)
-			continue;
-		if (*start && address > *start)
-			*end = address;
-		/* A compiler may have made .isra.0 of it. */
-		if (!*start && !strstr(symbol, ".cold") &&
-		    !strncmp(symbol, name, strlen(name)) &&
-		    (!symbol[strlen(name)] || symbol[strlen(name)] == '.'))
-			*start = address;
-	}
-	if (file)
-		fclose(file);
-	return *start && *end;
-}
-
-/* After so many, all allocations below this function fail, or those of this task. */
 static bool arm(const char *function, long allowed, bool by_task)
 {
-	unsigned long start, end;
-
-	return find_function(function, &start, &end) &&
-	       set(FAULT "probability", 0) &&
-	       set_hex(FAULT "require-start", start) &&
-	       set_hex(FAULT "require-end", end) &&
-	       put_string(FAULT "task-filter", by_task ? "Y" : "N") &&
-	       set("/proc/self/make-it-fail", by_task) &&
-	       put_string(FAULT "ignore-gfp-wait", "N") &&
-	       set(FAULT "min-order", 0) &&
-	       set(FAULT "verbose", 0) &&
-	       set(FAULT "interval", 1) &&
-	       set(FAULT "space", allowed + 1) &&
-	       set(FAULT "times", FAULTS) &&
-	       set(FAULT "probability", 100);
+	return set(FAIL_PAGE_ALLOC "min-order", 0) &&
+	       arm_faults(FAIL_PAGE_ALLOC, function, allowed, FAULTS, by_task);
 }
 
 /* How many have failed. */
 static long disarm(void)
 {
-	set(FAULT "probability", 0);
-	set("/proc/self/make-it-fail", 0);
-	return FAULTS - get(FAULT "times");
+	return FAULTS - disarm_faults(FAIL_PAGE_ALLOC);
 }
 
 /* Where all of the tests begin and end. */
@@ -88,7 +38,7 @@ struct state {
 
 static void set_up(struct __test_metadata *_metadata, struct state *state)
 {
-	if (access(FAULT "require-start", W_OK))
+	if (!can_fail(FAIL_PAGE_ALLOC))
 		SKIP(return, "no CONFIG_FAULT_INJECTION_STACKTRACE_FILTER");
 	state->hvo = get(HVO);
 	if (!set(HVO, 1))
