@@ -635,12 +635,12 @@ static void lands_later(const void *argument)
 	expect_settled();
 }
 
-/* Who stores waits for the server, but not at any price. */
+/* Who stores, or writes, waits for the server, but not at any price. */
 static void expect_killed(int (*store)(void *argument))
 {
 	pid_t pid = start_other(store, NULL);
 
-	expect(falls_asleep(pid), "a store waits");
+	expect(falls_asleep(pid), "it waits");
 	kill(pid, SIGKILL);
 	expect(killed(ends(pid, LIMIT_MS)), "it can be killed");
 	expect(server->answered == answered, "the server has not answered");
@@ -650,6 +650,13 @@ static void store_can_be_killed(const void *argument)
 {
 	launch_file(*(const enum where *)argument, 1);
 	expect_killed(do_store_again);
+	expect_landing(1);
+}
+
+static void write_can_be_killed(const void *argument)
+{
+	launch_file(*(const enum where *)argument, 1);
+	expect_killed(do_write_again);
 	expect_landing(1);
 }
 
@@ -1896,9 +1903,12 @@ int main(int argc, char **argv)
 		      "soft offline does not wait for who launders a page");
 		claim(store_after_notify_can_be_killed, NULL,
 		      "a store after notify_store can be killed");
-		for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 			claim(store_can_be_killed, &places[i], "a store can be killed, %s",
 			      place_names[places[i]]);
+			claim(write_can_be_killed, &places[i], "a write can be killed, %s",
+			      place_names[places[i]]);
+		}
 	}
 	claim(opening_drops, NULL, "an open that drops the cache does not wait");
 	claim(store_spares_the_queue, NULL, "notify_store spares what is in the queue");
