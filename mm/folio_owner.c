@@ -6,10 +6,9 @@
  * folio->private.  The free path tests PG_private, which no ordinary folio has
  * when its count reaches zero, and comes here.
  *
- * Lifetime.  Owners look after themselves.  What is kept is the module of the
- * callbacks: each folio has a reference to it.  The callback that gave up the
- * last one may still be on its way out of the module when that is unloaded:
- * folio_owner_unregister(), in the exit of the module, waits for it.
+ * Lifetime.  Owners look after themselves.  Each folio has a reference to the
+ * module of the callbacks.  One that gave up the last may be on its way out when
+ * the module is unloaded: folio_owner_unregister() waits for it.
  *
  * Ordering.  A folio gets its owner before it is published, or while the
  * setter holds a reference.  Either way the two stores to the folio come before
@@ -18,10 +17,10 @@
  */
 #define pr_fmt(fmt) "folio_owner: " fmt
 
+#include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/folio_owner.h>
 #include <linux/memcontrol.h>
-#include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/module.h>
 #include <linux/pagevec.h>
@@ -68,6 +67,15 @@ static inline bool folio_owner_needs_rcu(const struct folio_owner_ops *ops)
 	return IS_ENABLED(CONFIG_PREEMPT_COUNT) && ops->module;
 }
 
+/* Out of line: a tail call does for the others. */
+static noinline void folio_owner_free_rcu(const struct folio_owner_ops *ops,
+					  struct folio *folio)
+{
+	rcu_read_lock();
+	ops->free(folio);
+	rcu_read_unlock();
+}
+
 /* It is leaked, as what bad_page() reports.  That only sees where it looks. */
 static noinline void folio_owner_corrupt(struct folio *folio)
 {
@@ -97,13 +105,10 @@ void __folio_owner_free(struct folio *folio)
 		folio_owner_tell(owner, folio, 1);
 
 	non_block_start();
-	if (folio_owner_needs_rcu(owner->ops)) {
-		rcu_read_lock();
+	if (folio_owner_needs_rcu(owner->ops))
+		folio_owner_free_rcu(owner->ops, folio);
+	else
 		owner->ops->free(folio);
-		rcu_read_unlock();
-	} else {
-		owner->ops->free(folio);
-	}
 	non_block_end();
 }
 
@@ -404,9 +409,8 @@ EXPORT_SYMBOL_GPL(folio_owner_clear);
  */
 void folio_owner_register(struct folio_owner_domain *domain)
 {
-	mutex_lock(&folio_owner_domains_lock);
+	guard(mutex)(&folio_owner_domains_lock);
 	list_add_tail(&domain->list, &folio_owner_domains);
-	mutex_unlock(&folio_owner_domains_lock);
 }
 EXPORT_SYMBOL_GPL(folio_owner_register);
 
@@ -441,9 +445,8 @@ void folio_owner_unregister(struct folio_owner_domain *domain)
 	synchronize_rcu();
 	flush_work(&domain->work);
 
-	mutex_lock(&folio_owner_domains_lock);
+	guard(mutex)(&folio_owner_domains_lock);
 	list_del_init(&domain->list);
-	mutex_unlock(&folio_owner_domains_lock);
 }
 EXPORT_SYMBOL_GPL(folio_owner_unregister);
 
@@ -455,7 +458,7 @@ static int folio_owner_show(struct seq_file *m, void *unused)
 	seq_printf(m, "%-16s %8s %10s %10s %10s %10s %12s\n", "owner", "live",
 		   "frees", "batched", "deferred", "drains", "longest(us)");
 
-	mutex_lock(&folio_owner_domains_lock);
+	guard(mutex)(&folio_owner_domains_lock);
 	list_for_each_entry(domain, &folio_owner_domains, list) {
 		seq_printf(m, "%-16s %8ld", domain->name,
 			   folio_owner_sum(domain, FOLIO_OWNER_LIVE));
@@ -464,7 +467,6 @@ static int folio_owner_show(struct seq_file *m, void *unused)
 		seq_printf(m, " %12llu\n", div_u64(READ_ONCE(domain->longest_drain),
 						   NSEC_PER_USEC));
 	}
-	mutex_unlock(&folio_owner_domains_lock);
 	return 0;
 }
 
@@ -474,19 +476,17 @@ static ssize_t folio_owner_write(struct file *file, const char __user *buf,
 {
 	static bool counting;
 	bool on;
-	int err;
+	int err = kstrtobool_from_user(buf, count, &on);
 
-	err = kstrtobool_from_user(buf, count, &on);
 	if (err)
 		return err;
 
-	mutex_lock(&folio_owner_domains_lock);
+	guard(mutex)(&folio_owner_domains_lock);
 	if (on && !counting)
 		folio_owner_watch();
 	if (!on && counting)
 		folio_owner_unwatch();
 	counting = on;
-	mutex_unlock(&folio_owner_domains_lock);
 	return count;
 }
 DEFINE_SHOW_STORE_ATTRIBUTE(folio_owner);
