@@ -24,6 +24,7 @@
  *	ordinary		never more instructions than on the base
  *	owned			is an owner's
  *	locks			counts spinlocks, not instructions
+ *	graces			counts grace periods of RCU
  *	size			in bytes
  *	patched			the base has none: shown only
  *	scaling			timed, on several CPUs
@@ -31,8 +32,9 @@
  *
  * A line of the form " * bench: CLASS NAME BOUND" says what NAME may take: "<= N %"
  * of the base, "<= +N" more than the base for each operation, or "<= N" for each.
- * Each line of the first four classes has a bound; without one of their own,
- * ordinary paths have "<= 100 %".
+ * Each line of the first five classes has a bound; without one of their own,
+ * ordinary paths have "<= 100 %".  With full preemption, configs/bench-preempt.config,
+ * none of the first two may take more than the base.
  *
  * A module has a function "static int __init bench(void)", a program its main().
  */

@@ -22,8 +22,8 @@ die() {
 }
 
 # which_kernel [base]: sets $tree, $arch, $flavour and $variant of the kernel in question, and $debug to
-# what harness/variant says. In the environment, DEBUG asks for debug options on top; BENCH=bench and
-# BENCH=bench-um for the kernels that harness/bench measures.
+# what harness/variant says. In the environment, DEBUG asks for debug options on top; BENCH=bench,
+# BENCH=bench-preempt and BENCH=bench-um for the kernels that harness/bench measures.
 which_kernel() {
 	tree=$build/linux variant='' arch=x86_64
 	debug=$("$root/harness/variant")
