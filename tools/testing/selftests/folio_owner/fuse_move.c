@@ -384,7 +384,6 @@ static void retrieve_is_out_of_the_way(const void *argument)
 
 #define CHESS_PAGES	512
 #define CHESS_FILES	32
-#define BETWEEN		3	/* pages for each one of the file, at most */
 
 static int do_compact(void *argument)
 {
@@ -397,18 +396,16 @@ static struct {
 	unsigned long pfns[CHESS_PAGES];
 } boards[CHESS_FILES];
 
-/* As many pages in between, for each one of the file. */
-static void lay_out(int number, int count)
+static void lay_out(int number)
 {
-	static const char pages[BETWEEN * 4096];
 	int between = memfd_create("between", 0);
-	char name[64];
+	char name[64], page[4096] = "";
 
 	snprintf(name, sizeof(name), ABOVE "/board%d", number);
 	file = open(name, O_RDWR | O_CREAT, 0644);
 	for (int i = 0; i < CHESS_PAGES; i++) {
 		require(write_seed(file, i * 4096, 4096, number + 1) &&
-			write(between, pages, count * 4096) == count * 4096,
+			write(between, page, 4096) == 4096,
 			"a file is written, with other pages in between");
 	}
 	close(between);
@@ -419,19 +416,6 @@ static void lay_out(int number, int count)
 	}
 	boards[number].fd = file;
 	boards[number].map = memory;
-}
-
-/* Where its pages are is what counts from then on. */
-static bool is_in_flight(int number)
-{
-	for (int i = 0; i < CHESS_PAGES; i++) {
-		char *page = boards[number].map + i * 4096;
-
-		if (!under_writeback(page))
-			return false;
-		boards[number].pfns[i] = pfn_of(page);
-	}
-	return true;
 }
 
 static int moved_on(int number)
@@ -470,7 +454,7 @@ static void is_compacted(const void *argument)
 
 	serve(WRITEBACK);
 	for (int i = 0; i < CHESS_FILES && !moved && !failed; i++) {
-		lay_out(i, 1);
+		lay_out(i);
 		launch(*(const enum where *)argument);
 		require(all_in_flight(), "all pages are under writeback");
 		expect(!others_do(do_compact, NULL), "it does not wait");
@@ -479,103 +463,6 @@ static void is_compacted(const void *argument)
 		expect_board(i);
 	}
 	expect(moved, "pages are moved");
-	expect_settled();
-}
-
-/*
- * The same by others than who asks for it by name: they only look for pages that
- * can be moved at once.
- */
-
-#define BLOCK_FILES	4	/* more than nine requests are not sent unasked */
-
-static int total_moved(void)
-{
-	int moved = 0;
-
-	for (int i = 0; i < BLOCK_FILES; i++)
-		moved += moved_on(i);
-	return moved;
-}
-
-#define HUGE_PAGES	"/proc/sys/vm/nr_hugepages"
-
-/* All memory that is in large blocks, and what can be made of the rest. */
-static int do_allocate(void *argument)
-{
-	return !set(HUGE_PAGES, sysconf(_SC_PHYS_PAGES) / 512);
-}
-
-/* Little memory is left, so that what is free is in pieces; this stays where it is. */
-#define LEFT_PAGES	(96 << 8)
-#define UNEVICTABLE	"/proc/sys/vm/compact_unevictable_allowed"
-#define PROACTIVE	"/proc/sys/vm/compaction_proactiveness"
-
-static void fill_memory(void)
-{
-	const size_t part = 4 << 20;
-	bool ok = set("/proc/sys/vm/drop_caches", 3) && set(UNEVICTABLE, 0);
-
-	while (ok && counter("nr_free_pages") > LEFT_PAGES)
-		ok = mmap(NULL, part, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
-			  MAP_LOCKED | MAP_POPULATE, -1, 0) != MAP_FAILED;
-	require(ok, "memory is filled");
-}
-
-/* It is told that there is something to do. */
-static bool has_kcompactd_moved(void)
-{
-	set(PROACTIVE, 100);
-	return total_moved();
-}
-
-struct compactor {
-	const char *name;
-	bool needs_pieces;
-	bool (*run)(void);
-};
-
-static bool has_allocation_moved(void)
-{
-	expect(!others_do(do_allocate, NULL), "it does not wait");
-	set(HUGE_PAGES, 0);
-	return total_moved();
-}
-
-static bool has_kcompactd_done(void)
-{
-	return eventually(has_kcompactd_moved());
-}
-
-static const struct compactor compactors[] = {
-	{ "an allocation", false, has_allocation_moved },
-	{ "kcompactd", true, has_kcompactd_done },
-};
-
-static void is_compacted_by_others(const void *argument)
-{
-	const struct compactor *compactor = argument;
-	long huge = get(HUGE_PAGES), unevictable = get(UNEVICTABLE), proactive = get(PROACTIVE);
-
-	serve(WRITEBACK);
-	if (compactor->needs_pieces)
-		fill_memory();
-	answered = server->answered;
-	server->hold = 1;
-	for (int i = 0; i < BLOCK_FILES; i++)
-		lay_out(i, BETWEEN);
-	stop_server();
-	for (int i = 0; i < BLOCK_FILES; i++)
-		require(start_writeback(boards[i].fd), "writeback is started");
-	for (int i = 0; i < BLOCK_FILES; i++)
-		require(is_in_flight(i), "all pages are under writeback");
-	expect(compactor->run(), "pages are moved");
-	expect(server->answered == answered, "the server has not answered");
-	for (int i = 0; i < BLOCK_FILES; i++)
-		expect_board(i);
-	set(HUGE_PAGES, huge);
-	set(UNEVICTABLE, unevictable);
-	set(PROACTIVE, proactive);
 	expect_settled();
 }
 
@@ -672,11 +559,6 @@ int main(int argc, char **argv)
 	claim(is_not_registered, NULL, "a registered buffer does not wait");
 	claim(is_compacted, &places[0], "compaction moves pages %s", place_names[0]);
 	claim(is_compacted, &places[1], "compaction moves pages %s", place_names[1]);
-	/* One zone, all of it movable and of use for anything. */
-	for (size_t i = 0; !is_base && !has_cma() && !has_movable() && !has_nodes() &&
-	     i < ARRAY_SIZE(compactors); i++)
-		claim(is_compacted_by_others, &compactors[i], "%s moves pages of a stopped server",
-		      compactors[i].name)->limit_ms = 6 * LIMIT_MS;
 	for (size_t i = 0; has_nodes() && i < ARRAY_SIZE(places); i++)
 		if (places[i] != IN_QUEUE)
 			claim(is_moved_at_any_time, &places[i], "pages are moved at any time, %s",
