@@ -13,7 +13,7 @@
 #define LEGACY		FUSE_TOP "/memory"
 #define CONTROL		UNIFIED "/cgroup.subtree_control"
 #define NAME		"/fuse_memcg"
-#define MIB		(1 << 20)
+#define MIB		1048576
 #define LIMIT_MIB	64
 #define FLIGHT_MIB	58	/* in flight before more is written */
 #define MORE_MIB	38

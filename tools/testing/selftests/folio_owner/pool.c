@@ -28,10 +28,9 @@ FIXTURE_TEARDOWN(pool)
 	close(self->fd);
 }
 
-static char *map(FIXTURE_DATA(pool) *self)
+static char *map(int fd)
 {
-	return mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
-		    self->fd, 0);
+	return mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 }
 
 static int unload(void)
@@ -41,7 +40,7 @@ static int unload(void)
 
 TEST_F(pool, has_pages_again_that_are_put)
 {
-	char *memory = map(self);
+	char *memory = map(self->fd);
 	unsigned long pfns[PAGES];
 	int reused = 0;
 
@@ -55,7 +54,7 @@ TEST_F(pool, has_pages_again_that_are_put)
 	ASSERT_EQ(owner(MODULE).live, PAGES);
 
 	TH_LOG("the same pages are mapped, and nothing is left in them");
-	memory = map(self);
+	memory = map(self->fd);
 	ASSERT_NE(memory, MAP_FAILED);
 	for (int i = 0; i < PAGES; i++) {
 		ASSERT_EQ(memory[i * 4096], 0);
@@ -69,7 +68,7 @@ TEST_F(pool, has_pages_again_that_are_put)
 
 TEST_F(pool, waits_for_a_pipe)
 {
-	char *memory = map(self), copy[4096];
+	char *memory = map(self->fd), copy[4096];
 	struct iovec vec = { memory, 4096 };
 	int pipes[2];
 
@@ -87,7 +86,7 @@ TEST_F(pool, waits_for_a_pipe)
 
 TEST_F(pool, keeps_no_more_than_it_may)
 {
-	char *memory = map(self);
+	char *memory = map(self->fd);
 
 	ASSERT_NE(memory, MAP_FAILED);
 	ASSERT_TRUE(set(PARAMETERS "max", 2));

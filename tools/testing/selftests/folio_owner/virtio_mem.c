@@ -9,6 +9,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include "../kselftest_harness.h"
 #include "util.h"
@@ -53,14 +54,18 @@ static bool find_region(unsigned long *start, unsigned long *end)
 	return found;
 }
 
-FIXTURE(virtio_mem)
-{
+struct block {
 	int fd;
 	char state[128];		/* a file of sysfs */
 	unsigned long first, nr;	/* the page frames of the block */
 	unsigned long pfn;		/* one that is not plugged */
 	long unplugged;			/* how many are not */
 	long total;
+};
+
+FIXTURE(virtio_mem)
+{
+	struct block block;
 };
 
 static long count_unplugged(unsigned long first, unsigned long nr)
@@ -72,10 +77,10 @@ static long count_unplugged(unsigned long first, unsigned long nr)
 	return count;
 }
 
-static bool is(FIXTURE_DATA(virtio_mem) *self, const char *state)
+static bool is(struct block *block, const char *state)
 {
 	char word[32] = "";
-	FILE *file = fopen(self->state, "r");
+	FILE *file = fopen(block->state, "r");
 
 	if (file && fscanf(file, "%31s", word) != 1)
 		word[0] = 0;
@@ -85,26 +90,26 @@ static bool is(FIXTURE_DATA(virtio_mem) *self, const char *state)
 }
 
 /* 0, or an error number. */
-static int go(FIXTURE_DATA(virtio_mem) *self, const char *state)
+static int go(struct block *block, const char *state)
 {
-	return put_string(self->state, state) ? 0 : errno;
+	return put_string(block->state, state) ? 0 : errno;
 }
 
-static bool find_block(FIXTURE_DATA(virtio_mem) *self)
+static bool find_block(struct block *block)
 {
 	unsigned long start, end;
 
-	if (!self->nr || !find_region(&start, &end))
+	if (!block->nr || !find_region(&start, &end))
 		return false;
-	for (self->first = start; self->first < end; self->first += self->nr) {
-		self->unplugged = count_unplugged(self->first, self->nr);
-		if (!self->unplugged || self->unplugged == (long)self->nr)
+	for (block->first = start; block->first < end; block->first += block->nr) {
+		block->unplugged = count_unplugged(block->first, block->nr);
+		if (!block->unplugged || block->unplugged == (long)block->nr)
 			continue;
-		for (self->pfn = self->first; !unplugged(self->pfn); self->pfn++)
+		for (block->pfn = block->first; !unplugged(block->pfn); block->pfn++)
 			;
-		snprintf(self->state, sizeof(self->state), MEMORY "memory%lu/state",
-			 self->first / self->nr);
-		return is(self, "online");
+		snprintf(block->state, sizeof(block->state), MEMORY "memory%lu/state",
+			 block->first / block->nr);
+		return is(block, "online");
 	}
 	return false;
 }
@@ -115,44 +120,44 @@ static long total_memory(void)
 }
 
 /* The page is as before, and so is the account. */
-static bool is_as_before(FIXTURE_DATA(virtio_mem) *self)
+static bool is_as_before(struct block *block)
 {
-	return is(self, "online") && !owner(OWNER).live &&
-	       count_unplugged(self->first, self->nr) == self->unplugged &&
-	       total_memory() == self->total;
+	return is(block, "online") && !owner(OWNER).live &&
+	       count_unplugged(block->first, block->nr) == block->unplugged &&
+	       total_memory() == block->total;
 }
 
 FIXTURE_SETUP(virtio_mem)
 {
-	self->fd = open_test_device();
-	if (self->fd < 0)
+	self->block.fd = open_test_device();
+	if (self->block.fd < 0)
 		SKIP(return, NO_TEST_DEVICE);
 	if (access("/sys/bus/virtio/drivers/virtio_mem", F_OK))
 		SKIP(return, "no CONFIG_VIRTIO_MEM");
-	self->nr = frames_of_block();
+	self->block.nr = frames_of_block();
 	/* The device is plugged by a work item. */
-	if (!eventually(find_block(self)))
+	if (!eventually(find_block(&self->block)))
 		SKIP(return, "no device of which a part is plugged");
-	self->total = total_memory();
+	self->block.total = total_memory();
 }
 
 FIXTURE_TEARDOWN(virtio_mem)
 {
-	close(self->fd);
+	close(self->block.fd);
 }
 
-static bool grab(FIXTURE_DATA(virtio_mem) *self, unsigned long pfn)
+static bool grab(struct block *block, unsigned long pfn)
 {
 	struct test_folio_owner_frames frames = { .pfn = pfn, .nr = 1 };
 
-	return !ioctl(self->fd, TEST_FOLIO_OWNER_GRAB_FRAMES, &frames);
+	return !ioctl(block->fd, TEST_FOLIO_OWNER_GRAB_FRAMES, &frames);
 }
 
-static bool put(FIXTURE_DATA(virtio_mem) *self)
+static bool put(struct block *block)
 {
 	struct test_folio_owner_put put = { .refs = 1 };
 
-	return !ioctl(self->fd, TEST_FOLIO_OWNER_PUT, &put);
+	return !ioctl(block->fd, TEST_FOLIO_OWNER_PUT, &put);
 }
 
 static char state_of(pid_t pid)
@@ -172,52 +177,52 @@ static char state_of(pid_t pid)
 /* Nothing of it is to be had. */
 TEST_F_TIMEOUT(virtio_mem, goes_offline_and_online, SECONDS)
 {
-	ASSERT_EQ(go(self, "offline"), 0);
+	ASSERT_EQ(go(&self->block, "offline"), 0);
 	ASSERT_EQ(owner(OWNER).live, 0);
-	ASSERT_LT(total_memory(), self->total);
-	ASSERT_EQ(go(self, "online_movable"), 0);
-	ASSERT_TRUE(is_as_before(self));
+	ASSERT_LT(total_memory(), self->block.total);
+	ASSERT_EQ(go(&self->block, "online_movable"), 0);
+	ASSERT_TRUE(is_as_before(&self->block));
 }
 
 /* Each puts another page, in the child, as soon as the parent waits for it. */
 TEST_F_TIMEOUT(virtio_mem, waits_for_a_reference, SECONDS)
 {
-	unsigned long pfns[] = { self->pfn, self->pfn + self->unplugged - 1 };
+	unsigned long pfns[] = { self->block.pfn, self->block.pfn + self->block.unplugged - 1 };
 
 	for (size_t i = 0; i < sizeof(pfns) / sizeof(*pfns); i++) {
 		pid_t parent = getpid(), child;
 		int status;
 
 		ASSERT_TRUE(unplugged(pfns[i]));
-		ASSERT_TRUE(grab(self, pfns[i]));
+		ASSERT_TRUE(grab(&self->block, pfns[i]));
 		child = fork();
 		if (!child) {
 			while (state_of(parent) != 'S')
 				sleep_ms(1);
-			_exit(!put(self));
+			_exit(!put(&self->block));
 		}
-		ASSERT_EQ(go(self, "offline"), 0);
+		ASSERT_EQ(go(&self->block, "offline"), 0);
 		ASSERT_EQ(waitpid(child, &status, 0), child);
 		ASSERT_EQ(status, 0);
-		ASSERT_TRUE(is(self, "offline"));
+		ASSERT_TRUE(is(&self->block, "offline"));
 		ASSERT_EQ(owner(OWNER).live, 0);
-		ASSERT_EQ(go(self, "online_movable"), 0);
-		ASSERT_TRUE(is_as_before(self));
+		ASSERT_EQ(go(&self->block, "online_movable"), 0);
+		ASSERT_TRUE(is_as_before(&self->block));
 	}
 }
 
 TEST_F_TIMEOUT(virtio_mem, gives_up, SECONDS)
 {
-	ASSERT_TRUE(grab(self, self->pfn));
-	ASSERT_EQ(go(self, "offline"), EBUSY);
-	ASSERT_TRUE(is_as_before(self));
+	ASSERT_TRUE(grab(&self->block, self->block.pfn));
+	ASSERT_EQ(go(&self->block, "offline"), EBUSY);
+	ASSERT_TRUE(is_as_before(&self->block));
 
 	TH_LOG("the page is not lost with the last reference of others");
-	ASSERT_TRUE(put(self));
-	ASSERT_TRUE(is_as_before(self));
-	ASSERT_EQ(go(self, "offline"), 0);
-	ASSERT_EQ(go(self, "online_movable"), 0);
-	ASSERT_TRUE(is_as_before(self));
+	ASSERT_TRUE(put(&self->block));
+	ASSERT_TRUE(is_as_before(&self->block));
+	ASSERT_EQ(go(&self->block, "offline"), 0);
+	ASSERT_EQ(go(&self->block, "online_movable"), 0);
+	ASSERT_TRUE(is_as_before(&self->block));
 }
 
 static void ignore(int signal)
@@ -230,11 +235,11 @@ TEST_F_TIMEOUT(virtio_mem, is_interrupted, SECONDS)
 	pid_t child;
 	int status;
 
-	ASSERT_TRUE(grab(self, self->pfn));
+	ASSERT_TRUE(grab(&self->block, self->block.pfn));
 	child = fork();
 	if (!child) {
 		sigaction(SIGUSR1, &action, NULL);
-		_exit(go(self, "offline"));
+		_exit(go(&self->block, "offline"));
 	}
 	while (state_of(child) != 'S')
 		sleep_ms(1);
@@ -242,20 +247,20 @@ TEST_F_TIMEOUT(virtio_mem, is_interrupted, SECONDS)
 	ASSERT_EQ(waitpid(child, &status, 0), child);
 	ASSERT_TRUE(WIFEXITED(status));
 	ASSERT_EQ(WEXITSTATUS(status), EINTR);
-	ASSERT_TRUE(is_as_before(self));
-	ASSERT_TRUE(put(self));
-	ASSERT_TRUE(is_as_before(self));
+	ASSERT_TRUE(is_as_before(&self->block));
+	ASSERT_TRUE(put(&self->block));
+	ASSERT_TRUE(is_as_before(&self->block));
 }
 
-static volatile bool enough;
+static atomic_bool enough;
 
 static void *touch(void *data)
 {
-	FIXTURE_DATA(virtio_mem) *self = data;
-	struct test_folio_owner_frames frames = { self->first, self->nr };
+	struct block *block = data;
+	struct test_folio_owner_frames frames = { block->first, block->nr };
 
 	while (!enough)
-		ioctl(self->fd, TEST_FOLIO_OWNER_TOUCH_FRAMES, &frames);
+		ioctl(block->fd, TEST_FOLIO_OWNER_TOUCH_FRAMES, &frames);
 	return NULL;
 }
 
@@ -265,16 +270,16 @@ TEST_F_TIMEOUT(virtio_mem, survives_who_looks_at_each_page, SECONDS)
 	pthread_t threads[2];
 
 	for (int i = 0; i < 2; i++)
-		ASSERT_EQ(pthread_create(threads + i, NULL, touch, self), 0);
+		ASSERT_EQ(pthread_create(threads + i, NULL, touch, &self->block), 0);
 	for (int i = 0; i < ROUNDS; i++) {
-		ASSERT_EQ(go(self, "offline"), 0);
+		ASSERT_EQ(go(&self->block, "offline"), 0);
 		ASSERT_EQ(owner(OWNER).live, 0);
-		ASSERT_EQ(go(self, "online_movable"), 0);
+		ASSERT_EQ(go(&self->block, "online_movable"), 0);
 	}
 	enough = true;
 	for (int i = 0; i < 2; i++)
 		ASSERT_EQ(pthread_join(threads[i], NULL), 0);
-	ASSERT_TRUE(is_as_before(self));
+	ASSERT_TRUE(is_as_before(&self->block));
 }
 
 TEST_HARNESS_MAIN
