@@ -471,6 +471,36 @@ static void unlink_does_not_wait(const void *argument)
 	expect_settled();
 }
 
+static const char *connection_path(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), CONNECTIONS "/%u/%s", minor(device), name);
+	return path;
+}
+
+/* Its ctime changes, which goes to the server as well. */
+static int do_rename_other(void *argument)
+{
+	return rename(OTHER_PATH, ABOVE "/another") || rename(ABOVE "/another", OTHER_PATH);
+}
+
+/* What is written back is all that may be sent of its kind, and more waits for it. */
+static void background_does_not_matter(const void *argument)
+{
+	int other;
+
+	open_file(WRITEBACK | THREADS, SIZE, 1);
+	other = open(OTHER_PATH, O_RDWR | O_CREAT, 0644);
+	require(other >= 0 && !fsync(other), "there is another file");
+	close(other);
+	require(set(connection_path("max_background"), 1), "one request is enough");
+	launch(IN_HAND);
+	expect(!others_do(do_rename_other, NULL), "it ends, and succeeds");
+	expect(all_in_flight(), "all pages are still under writeback");
+	expect_landing(1);
+}
+
 /* An open that drops what is cached. */
 static void opening_drops(const void *argument)
 {
@@ -1082,10 +1112,7 @@ static bool end_by_umount(void)
 
 static bool end_by_abort(void)
 {
-	char path[128];
-
-	snprintf(path, sizeof(path), CONNECTIONS "/%u/abort", minor(device));
-	return set(path, 1);
+	return set(connection_path("abort"), 1);
 }
 
 static bool end_by_kill(void)
@@ -1878,6 +1905,7 @@ int main(int argc, char **argv)
 	need_fuse();
 	claims_of_data();
 	claim(unlink_does_not_wait, NULL, "unlink does not wait");
+	claim(background_does_not_matter, NULL, "a rename elsewhere does not wait");
 	if (!is_base && !has_cma() && !has_movable())
 		claim(kept_pipe_counts, NULL, "what a server keeps in a pipe counts");
 	if (!is_base) {
