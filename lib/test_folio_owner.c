@@ -11,6 +11,7 @@
 #include <linux/highmem.h>
 #include <linux/irq_work.h>
 #include <linux/kthread.h>
+#include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -105,16 +106,41 @@ static int test_grab(struct test_file *file, void __user *arg)
 	return 0;
 }
 
+/* Memory whose memmap is not to be looked at: nothing else says so in time. */
+static struct memory_notify gone;
+static DECLARE_RWSEM(gone_lock);
+
+static int test_memory_notify(struct notifier_block *block, unsigned long action,
+			      void *data)
+{
+	down_write(&gone_lock);
+	if (action == MEM_OFFLINE)
+		gone = *(struct memory_notify *)data;
+	else if (action == MEM_ONLINE)
+		gone.nr_pages = 0;
+	up_write(&gone_lock);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block test_memory_block = {
+	.notifier_call = test_memory_notify,
+};
+
 /* As those do who look at a page frame on a whim. */
 static struct folio *get_frame(unsigned long pfn)
 {
-	struct page *page = pfn_to_online_page(pfn);
-	struct folio *folio;
+	struct folio *folio = NULL;
+	struct page *page;
 
-	if (!page)
-		return NULL;
-	folio = page_folio(page);
-	return folio_try_get(folio) ? folio : NULL;
+	down_read(&gone_lock);
+	page = pfn_to_online_page(pfn);
+	if (page && pfn - gone.start_pfn >= gone.nr_pages) {
+		folio = page_folio(page);
+		if (!folio_try_get(folio))
+			folio = NULL;
+	}
+	up_read(&gone_lock);
+	return folio;
 }
 
 static int test_grab_frames(struct test_file *file, void __user *arg)
@@ -699,17 +725,24 @@ static struct miscdevice test_device = {
 
 static int __init test_init(void)
 {
-	int err = misc_register(&test_device);
+	int err = register_memory_notifier(&test_memory_block);
 
-	if (!err)
-		folio_owner_register(&test_domain);
-	return err;
+	if (err)
+		return err;
+	err = misc_register(&test_device);
+	if (err) {
+		unregister_memory_notifier(&test_memory_block);
+		return err;
+	}
+	folio_owner_register(&test_domain);
+	return 0;
 }
 module_init(test_init);
 
 static void __exit test_exit(void)
 {
 	misc_deregister(&test_device);
+	unregister_memory_notifier(&test_memory_block);
 	folio_owner_unregister(&test_domain);
 	WARN_ON(atomic_read(&test_lingering));
 }
